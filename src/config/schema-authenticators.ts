@@ -1,0 +1,119 @@
+import { z } from 'zod'
+import { count, duration, flag, httpUrl, list, oneOrMore, positiveDuration, size, text } from './scalars.ts'
+import { errorOverrides } from './schema-answers.ts'
+
+/** Where a credential may stand. Exactly one key each. */
+export const carrier = z.union([
+  z.strictObject({ bearer: z.literal(true) }),
+  z.strictObject({ header: text }),
+  z.strictObject({ cookie: text }),
+]).meta({ title: 'carrier' })
+
+/** Knobs that every authenticator has. */
+const knobs = {
+  on_missing: z.enum(['next', 'reject']).default('next').describe('No credential of this kind: try the next authenticator, or refuse.'),
+  on_invalid: z.enum(['next', 'reject']).default('reject').describe('A credential that was recognised and refused: refuse the request, or fall through to the next authenticator.'),
+  on_unavailable: z.enum(['error', 'next', 'deny']).default('error').describe('Could not check: 503, try the next authenticator, or 401.'),
+  credential: z.enum(['keep', 'strip']).optional().describe('Whether the upstream still sees the credential. Default: `forward.credentials`.'),
+  realm: text.optional().describe('The realm of the WWW-Authenticate challenge. Default: postern.'),
+  errors: errorOverrides.optional().describe('Answers of this authenticator that differ from `errors`.'),
+} as const
+
+const jsonPointer = z.string().regex(/^(\/([^~/]|~[01])*)+$/, 'expected a JSON pointer such as "/app_metadata/roles"').meta({ title: 'JSON pointer' })
+const pointers = z.union([jsonPointer, z.array(jsonPointer)]).transform((value) => (typeof value === 'string' ? [value] : value))
+
+/** Which claims say what. The first pointer that yields something wins. */
+export const claimMapping = z.strictObject({
+  subject: pointers.default(['/sub']).describe('The id of the principal.'),
+  scopes: pointers.default(['/scope', '/scp']).describe('A space-separated string or an array.'),
+  roles: pointers.default(['/roles']).describe('A string, an array, or an object whose keys are the roles.'),
+  email: pointers.default(['/email']).describe('The e-mail address.'),
+  tier: pointers.optional().describe('The tier; never from a claim that users can edit.'),
+  default_tier: text.optional().describe('The tier of a principal whose token names none.'),
+}).meta({ title: 'claim mapping' })
+
+const claimConstraint = z.record(z.string(), oneOrMore).describe('Claims that must be present with one of these values, such as azp or client_id.')
+
+const keySource = z.strictObject({
+  max_age: positiveDuration.default(600_000).describe('Key sets are refreshed in the background when they are older than this.'),
+  cooldown: positiveDuration.default(30_000).describe('At most one refetch for an unknown `kid` within this time, counted from the last fetch.'),
+  stale_if_error: duration.default(86_400_000).describe('How long the last good set is used while the issuer cannot be reached.'),
+  timeout: positiveDuration.default(5_000).describe('Deadline of one fetch.'),
+}).meta({ title: 'key source' })
+
+const verifiedCache = z.strictObject({
+  ttl: duration.default(60_000).describe('How long a verified token is remembered; never past its expiry. 0 turns it off. At most 300 s.'),
+  max_entries: count.default(10_000).describe('Most recently used tokens that are kept.'),
+}).meta({ title: 'cache' })
+
+const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA', 'HS256'] as const
+
+/** One trusted issuer of JWTs. */
+export const jwtIssuer = z.strictObject({
+  issuer: oneOrMore.describe('The exact `iss`, or several spellings of one issuer (Google, Entra).'),
+  audience: list.optional().describe('One of these must be in `aud`. Required unless `claims` names a substitute such as azp.'),
+  jwks_url: httpUrl.optional().describe('Where the keys are; otherwise found by OpenID discovery at the issuer.'),
+  jwks_file: text.optional().describe('A JWK set in a local file; re-read when it changes.'),
+  secret: oneOrMore.optional().describe('HS256 secrets of at least 32 bytes, newest first. Never together with a key set.'),
+  algorithms: z.array(z.enum(ALGORITHMS)).min(1).optional().describe('Default: ES256, RS256 and EdDSA for key sets, HS256 for a secret.'),
+  claims: claimConstraint.optional(),
+}).meta({ title: 'jwt issuer' })
+
+export const jwtAuthenticator = z.strictObject({
+  type: z.literal('jwt'),
+  ...jwtIssuer.partial().shape,
+  issuers: z.array(jwtIssuer).optional().describe('Several issuers with settings of their own.'),
+  preset: text.optional().describe('Settings of a well-known provider; see the presets page.'),
+  in: z.array(carrier).min(1).default([{ bearer: true }]).describe('Carriers, in order.'),
+  bearer_scheme: z.enum(['required', 'optional']).default('required').describe('Whether `Authorization` may hold the bare token.'),
+  typ: z.enum(['deny_id_token', 'rfc9068', 'any']).default('deny_id_token').describe('`rfc9068` demands at+jwt; `deny_id_token` refuses ID, refresh and logout tokens.'),
+  clock_tolerance: duration.default(5_000).describe('Leeway for exp and nbf; at most 60 s.'),
+  max_age: positiveDuration.optional().describe('Refuse tokens issued longer ago than this.'),
+  max_token_length: size.default(8_192).describe('Longer tokens are refused before they are parsed.'),
+  required_claims: list.default([]).describe('Claims that must be present besides iss, exp, sub and the audience.'),
+  map: claimMapping.prefault({}),
+  jwks: keySource.prefault({}),
+  cache: verifiedCache.prefault({}),
+  ...knobs,
+}).meta({ title: 'jwt' })
+
+const staticKey = z.strictObject({
+  id: text.optional().describe('Key id in audit and templates. Default: key- and the first 8 hex digits of the digest.'),
+  value: z.string().optional().describe('The key itself, usually a secret reference. Empty means that this key is off.'),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits').optional().describe('Its SHA-256 instead of the key.'),
+  subject: text.optional().describe('Who it stands for. Default: its id.'),
+  email: text.optional(),
+  tier: text.optional(),
+  scopes: list.optional(),
+  roles: list.optional(),
+  allowed_networks: list.optional().describe('Networks it may be used from.'),
+  expires: z.string().optional().describe('RFC 3339 date or date-time.'),
+  assert_subject: flag.default(false).describe('A trusted service: it may name the user it acts for (`subject.from_header`).'),
+}).meta({ title: 'static key' })
+
+const assertedSubject = z.strictObject({
+  from_header: text.describe('Header in which a trusted service names the user.'),
+  required: flag.default(true),
+  max_length: count.default(256),
+  pattern: z.string().default('^[\\x21-\\x7e]+$').describe('Anchored pattern of the value.'),
+}).meta({ title: 'asserted subject' })
+
+export const apiKeyAuthenticator = z.strictObject({
+  type: z.literal('api_key'),
+  in: z.array(carrier).min(1).default([{ header: 'X-API-Key' }]).describe('Carriers; the first that is present decides.'),
+  prefix: oneOrMore.optional().describe('Only values with one of these prefixes are recognised; needed to share `Authorization` with tokens.'),
+  keys: z.array(staticKey).optional().describe('Keys in the config itself.'),
+  keys_csv: z.string().optional().describe('Comma-separated keys, each `key` or `name=key`. Empty: off.'),
+  keys_csv_subject: text.default('client').describe('Ids of keys from `keys_csv` are this, a dash and 8 hex digits of the digest.'),
+  file: text.optional().describe('YAML file with `keys:`, a list of the same shape; digests recommended. Re-read when it changes.'),
+  min_length: count.default(8).describe('Shorter values are refused unseen.'),
+  subject: assertedSubject.optional(),
+  ...knobs,
+}).meta({ title: 'api_key' })
+
+export const anonymousAuthenticator = z.strictObject({
+  type: z.literal('anonymous'),
+}).meta({ title: 'anonymous' })
+
+/** Every kind in the long form. New kinds are added here and in `compile-authenticators.ts`. */
+export const authenticator = z.discriminatedUnion('type', [jwtAuthenticator, apiKeyAuthenticator, anonymousAuthenticator])

@@ -1,0 +1,26 @@
+/** Where a credential was found: what is stripped, redacted and named by `explain`. */
+export type CredentialLocation =
+  | { readonly kind: 'header'; /** lower-case */ readonly name: string }
+  | { readonly kind: 'cookie'; /** exact cookie name, chunk suffix included */ readonly name: string }
+
+/** Proof presented, not yet verified. */
+export interface Credential {
+  readonly kind: 'credential'
+  /** The secret text, without the scheme. Must never reach a log, a metric or an answer. */
+  readonly value: string
+  readonly locations: readonly CredentialLocation[]
+  /** Values that ride along and mean nothing without the credential, such as an asserted `X-User-Id`; by lower-case header name. */
+  readonly companions?: ReadonlyMap<string, string>
+}
+
+/**
+ * What an authenticator found in its carriers.
+ *
+ * `undefined`: the carriers are empty (missing). `foreign`: there is something, but not of my shape; if nobody recognises it the
+ * request is refused, never anonymous. `ambiguous`: one carrier repeated (RFC 6750 section 2; 400). `malformed`: mine by
+ * its carrier, but not even syntactically a credential.
+ */
+export type Extraction =
+  | Credential
+  | { readonly kind: 'foreign' | 'ambiguous' | 'malformed'; readonly location: CredentialLocation }
+  | undefined
