@@ -41,14 +41,12 @@ export interface CsrfPolicy {
   readonly origins: ReadonlySet<string>
 }
 
+/** Which browser origins may read answers; compiled, so that nothing in the pipe knows the syntax of the fields. */
 export interface CorsPolicy {
-  /** `'*'`, or exact origins. */
-  readonly origins: '*' | ReadonlySet<string>
-  readonly credentials: boolean
-  readonly methods: readonly string[]
-  readonly headers: readonly string[]
-  readonly expose: readonly string[]
-  readonly maxAgeSeconds?: number
+  /** Fields for an actual answer, refusals included. `origin` is the request's `Origin`, if any. Always has `Vary` where the answer depends on it. */
+  readonly fieldsFor: (origin: string | undefined) => readonly (readonly [name: string, value: string])[]
+  /** Fields of the 204 to a preflight. */
+  readonly preflightFor: (origin: string | undefined) => readonly (readonly [name: string, value: string])[]
 }
 
 /** What a route that reads the body demands of it. */

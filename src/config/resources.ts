@@ -1,0 +1,54 @@
+import type { Clock, MaybePromise } from '../base/time.ts'
+import type { Observer } from '../model/event.ts'
+
+/** Something with a life longer than one config: a key set, a counter store, a cache, a pool. */
+export interface Resource {
+  readonly close?: () => MaybePromise<void>
+}
+
+/** What `compile` builds with. Things that are worth keeping across a reload are kept by the hash of what made them. */
+export interface Resources {
+  readonly clock: Clock
+  readonly observer: Observer
+  readonly keep: <T extends Resource>(kind: string, key: string, make: () => T) => T
+  /** Starts a generation: everything kept from now on is marked as used. */
+  readonly begin: () => void
+  /** Ends it: closes what the generation did not ask for again. Called after the swap, when the old gateway has drained. */
+  readonly sweep: () => Promise<void>
+  readonly closeAll: () => Promise<void>
+}
+
+interface Entry { readonly value: Resource; generation: number }
+
+export function createResources({ clock, observer }: { clock: Clock; observer: Observer }): Resources {
+  const entries = new Map<string, Entry>()
+  let generation = 0
+
+  const closeWhere = async (unwanted: (entry: Entry) => boolean): Promise<void> => {
+    const closing = [...entries].filter(([, entry]) => unwanted(entry))
+    for (const [key] of closing) entries.delete(key)
+    await Promise.all(closing.map(([, entry]) => entry.value.close?.()))
+  }
+
+  return {
+    clock,
+    observer,
+    keep: <T extends Resource>(kind: string, key: string, make: () => T): T => {
+      const name = `${kind}\0${key}`
+      const known = entries.get(name)
+      if (known) {
+        known.generation = generation
+        // Only `make` of the same kind and key ever filled this entry.
+        return known.value as T
+      }
+      const value = make()
+      entries.set(name, { value, generation })
+      return value
+    },
+    begin: () => {
+      generation += 1
+    },
+    sweep: () => closeWhere((entry) => entry.generation < generation),
+    closeAll: () => closeWhere(() => true),
+  }
+}
