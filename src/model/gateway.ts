@@ -37,19 +37,24 @@ export interface OwnedHeaders {
   readonly credentials: ReadonlySet<string>
 }
 
+/** A JSON body whose placeholders are filled in per answer; compiled once. */
+export type BodyTemplate = (values: Readonly<Record<string, unknown>>) => unknown
+
 /** One refusal's look, compiled from `errors`; undefined members mean the default. */
 export interface ErrorOverride {
   readonly status?: number
   readonly code?: string
   readonly title?: string
   readonly message?: string
-  readonly extra?: Readonly<Record<string, unknown>>
-  readonly body?: unknown
+  /** Members added to the body; fills in an object. */
+  readonly extra?: BodyTemplate
+  /** The whole body instead of the shape. */
+  readonly body?: BodyTemplate
 }
 
 export interface ErrorSettings {
-  /** JSON with {{placeholders}}, or undefined for RFC 9457 problem details. */
-  readonly shape?: unknown
+  /** Body of every refusal, or undefined for RFC 9457 problem details. */
+  readonly shape?: BodyTemplate
   /** By code, then by status ("401"). */
   readonly overrides: ReadonlyMap<string, ErrorOverride>
   /** By authenticator id, then as above. */
