@@ -32,7 +32,7 @@ export type Denial = { readonly kind: 'denial' } & (
     }
   | { readonly code: 'scope_insufficient'; readonly required: readonly string[]; readonly missing: readonly string[]; readonly challenges: readonly Challenge[] }
   | { readonly code: 'tier_insufficient'; readonly required: string; readonly tier?: string }
-  | { readonly code: 'forbidden'; readonly rule: 'role' | 'claim' | 'body' | 'origin' | 'key_network'; readonly evidence?: Evidence }
+  | { readonly code: 'forbidden'; readonly rule: 'route' | 'role' | 'claim' | 'body' | 'grant_type' | 'origin' | 'key_network'; readonly evidence?: Evidence }
   | { readonly code: 'quota_exceeded'; readonly violated: readonly string[]; readonly retryAfterMs: DurationMs }
   | { readonly code: 'dependency_unavailable'; readonly dependency: string; readonly retryAfterMs?: DurationMs; readonly authenticatorId?: string; readonly cause?: string }
   | { readonly code: 'dependency_misconfigured'; readonly dependency: string; readonly authenticatorId?: string; readonly cause?: string }

@@ -44,6 +44,6 @@ export interface IdentifiedPrincipal {
 export interface Principals {
   readonly primary: Principal
   readonly byAuthenticator: ReadonlyMap<string, Principal>
-  /** Scopes that the chosen use of an authenticator demands on this route (`{use: pat, scopes: [...]}`). */
-  readonly requiredScopes: readonly string[]
+  /** Scopes that the chosen uses of authenticators demand on this route (`{use: pat, scopes: [...]}`), by authenticator id. */
+  readonly requiredScopes: ReadonlyMap<string, readonly string[]>
 }

@@ -1,0 +1,81 @@
+import type { Denial } from '../model/denial.ts'
+import type { RequestDescription } from '../model/request.ts'
+import type { Route } from '../model/route.ts'
+import type { QueryConstraint, RouteEntry, RouteNode, RouteTable } from './route-table.ts'
+
+const NOT_FOUND: Denial = { kind: 'denial', code: 'route_not_found' }
+const FORBIDDEN: Denial = { kind: 'denial', code: 'forbidden', rule: 'route' }
+
+/**
+ * Decoded values of one parameter. Names are decoded before they are compared, since `grant%5Ftype` is `grant_type` to
+ * the upstream; a `;`, which some parsers take for `&`, makes the query unreadable.
+ */
+export function queryValues(query: string, name: string): readonly string[] | undefined {
+  if (query.includes(';')) return undefined
+  return new URLSearchParams(query).getAll(name)
+}
+
+function queryFits(query: string, constraint: QueryConstraint): boolean {
+  for (const [name, allowed] of constraint) {
+    const values = queryValues(query, name)
+    if (values?.length !== 1 || !allowed.has(values[0] ?? '')) return false
+  }
+  return true
+}
+
+interface Wanted { readonly method: string; readonly path: string; readonly query: string }
+
+function fitting(entries: readonly RouteEntry[], wanted: Wanted): Route | undefined {
+  for (const { methods, query, route } of entries) {
+    if (methods && !methods.has(wanted.method)) continue
+    if (query && !queryFits(wanted.query, query)) continue
+    return route
+  }
+  return undefined
+}
+
+/** Literal before wildcard before `**`, backtracking; `start` is the index behind the last slash, or -1 past the end. */
+function search(node: RouteNode, start: number, wanted: Wanted): Route | undefined {
+  if (start === -1) return fitting(node.ends, wanted) ?? fitting(node.deep, wanted)
+  const slash = wanted.path.indexOf('/', start)
+  const segment = slash === -1 ? wanted.path.slice(start) : wanted.path.slice(start, slash)
+  const next = slash === -1 ? -1 : slash + 1
+  const literal = node.literals.get(segment)
+  return (
+    (literal && search(literal, next, wanted)) ??
+    (node.wild && segment !== '' ? search(node.wild, next, wanted) : undefined) ??
+    fitting(node.deep, wanted)
+  )
+}
+
+function hostNameOf(host: string): string {
+  const colon = host.lastIndexOf(':')
+  return colon === -1 || host.endsWith(']') ? host : host.slice(0, colon)
+}
+
+function find(table: RouteTable, host: string, wanted: Wanted): Route | undefined {
+  if (table.exact.size > 0 || table.suffixes.length > 0) {
+    const name = hostNameOf(host)
+    const exact = table.exact.get(name)
+    const found = exact && search(exact, 1, wanted)
+    if (found) return found
+    for (const [suffix, tree] of table.suffixes) {
+      const below = name.endsWith(suffix) && name.length > suffix.length ? search(tree, 1, wanted) : undefined
+      if (below) return below
+    }
+  }
+  return search(table.every, 1, wanted)
+}
+
+/**
+ * Which route governs. Paths are compared byte for byte and case-sensitively; nothing is decoded or folded. Unmatched
+ * means denied.
+ *
+ * @param method the method to match by; a preflight asks for the method it announces
+ */
+export function matchRoute(table: RouteTable, request: RequestDescription, method: string = request.method): Route | Denial {
+  const route = find(table, request.target.host, { method, path: request.target.path, query: request.target.query })
+  if (!route) return NOT_FOUND
+  if (route.deny) return route.deny === 'forbidden' ? FORBIDDEN : NOT_FOUND
+  return route
+}
