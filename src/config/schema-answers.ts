@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { duration, flag, list, oneOrMore, text } from './scalars.ts'
+import { duration, flag, list, oneOrMore, size, text } from './scalars.ts'
 
 /** Any JSON: templates stand in its strings. */
 const jsonTemplate: z.ZodType<unknown> = z.unknown().meta({ title: 'JSON with {{templates}}' })
@@ -24,31 +24,31 @@ export const errors = z.strictObject({
 
 export const cors = z.strictObject({
   origins: list.describe('Exact origins, or `*`.'),
-  credentials: flag.default(false).describe('Never together with `*`.'),
-  methods: list.default(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']),
-  headers: list.default(['authorization', 'content-type']),
-  expose: list.default([]),
+  credentials: flag.prefault(false).describe('Never together with `*`.'),
+  methods: list.prefault(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']),
+  headers: list.prefault(['authorization', 'content-type']),
+  expose: list.prefault([]),
   max_age: duration.optional(),
 }).meta({ title: 'cors' })
 
 export const csrf = z.strictObject({
-  origins: list.default([]).describe('Origins, besides the API\'s own, whose pages may send cookie-authenticated unsafe requests.'),
+  origins: list.prefault([]).describe('Origins, besides the API\'s own, whose pages may send cookie-authenticated unsafe requests.'),
 }).meta({ title: 'csrf' })
 
 /** Name of the header to its value: a bare name is an attribute of the principal, `{{…}}` a template. */
 export const identity = z.record(z.string().regex(/^[A-Za-z0-9-]+$/, 'expected a header name of letters, digits and dashes'), text).meta({ title: 'identity headers' })
 
 export const rateLimitHeaders = z.strictObject({
-  ietf: flag.default(true).describe('RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10).'),
-  legacy: flag.default(false).describe('X-RateLimit-Limit, -Remaining and -Reset of the reported policy.'),
+  ietf: flag.prefault(true).describe('RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10).'),
+  legacy: flag.prefault(false).describe('X-RateLimit-Limit, -Remaining and -Reset of the reported policy.'),
   reset: z.enum(['epoch', 'delta']).default('epoch').describe('Unit of X-RateLimit-Reset.'),
 }).meta({ title: 'rate limit headers' })
 
 export const bodyPolicy = z.strictObject({
-  max_bytes: z.union([z.string(), z.number()]).default('16KiB').describe('Read before the decision, at most this much.'),
-  content_types: oneOrMore.default(['application/json']).describe('Other media types are refused.'),
+  max_bytes: size.prefault('16KiB').describe('Read before the decision, at most this much.'),
+  content_types: oneOrMore.prefault(['application/json']).describe('Other media types are refused.'),
   require_equal: z.record(z.string(), text).optional().describe('Dotted path in the body to the template it must equal when a principal is identified.'),
   forbid_anonymous: z.record(z.string(), z.unknown()).optional().describe('Dotted path to a value that only an identified principal may send.'),
   when: text.optional().describe('The authenticator whose principal these checks are about. Default: the primary one.'),
-  enabled: flag.default(true),
+  enabled: flag.prefault(true),
 }).meta({ title: 'body policy' })

@@ -24,10 +24,10 @@ const pointers = z.union([jsonPointer, z.array(jsonPointer)]).transform((value) 
 
 /** Which claims say what. The first pointer that yields something wins. */
 export const claimMapping = z.strictObject({
-  subject: pointers.default(['/sub']).describe('The id of the principal.'),
-  scopes: pointers.default(['/scope', '/scp']).describe('A space-separated string or an array.'),
-  roles: pointers.default(['/roles']).describe('A string, an array, or an object whose keys are the roles.'),
-  email: pointers.default(['/email']).describe('The e-mail address.'),
+  subject: pointers.prefault(['/sub']).describe('The id of the principal.'),
+  scopes: pointers.prefault(['/scope', '/scp']).describe('A space-separated string or an array.'),
+  roles: pointers.prefault(['/roles']).describe('A string, an array, or an object whose keys are the roles.'),
+  email: pointers.prefault(['/email']).describe('The e-mail address.'),
   tier: pointers.optional().describe('The tier; never from a claim that users can edit.'),
   default_tier: text.optional().describe('The tier of a principal whose token names none.'),
 }).meta({ title: 'claim mapping' })
@@ -35,15 +35,15 @@ export const claimMapping = z.strictObject({
 const claimConstraint = z.record(z.string(), oneOrMore).describe('Claims that must be present with one of these values, such as azp or client_id.')
 
 const keySource = z.strictObject({
-  max_age: positiveDuration.default(600_000).describe('Key sets are refreshed in the background when they are older than this.'),
-  cooldown: positiveDuration.default(30_000).describe('At most one refetch for an unknown `kid` within this time, counted from the last fetch.'),
-  stale_if_error: duration.default(86_400_000).describe('How long the last good set is used while the issuer cannot be reached.'),
-  timeout: positiveDuration.default(5_000).describe('Deadline of one fetch.'),
+  max_age: positiveDuration.prefault('10m').describe('Key sets are refreshed in the background when they are older than this.'),
+  cooldown: positiveDuration.prefault('30s').describe('At most one refetch for an unknown `kid` within this time, counted from the last fetch.'),
+  stale_if_error: duration.prefault('1d').describe('How long the last good set is used while the issuer cannot be reached.'),
+  timeout: positiveDuration.prefault('5s').describe('Deadline of one fetch.'),
 }).meta({ title: 'key source' })
 
 const verifiedCache = z.strictObject({
-  ttl: duration.default(60_000).describe('How long a verified token is remembered; never past its expiry. 0 turns it off. At most 300 s.'),
-  max_entries: count.default(10_000).describe('Most recently used tokens that are kept.'),
+  ttl: duration.refine((ms) => ms <= 300_000, 'expected at most 300s: a revoked token would live on for longer').prefault('1m').describe('How long a verified token is remembered; never past its expiry. 0 turns it off. At most 300 s.'),
+  max_entries: count.prefault(10_000).describe('Most recently used tokens that are kept.'),
 }).meta({ title: 'cache' })
 
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA', 'HS256'] as const
@@ -67,10 +67,10 @@ export const jwtAuthenticator = z.strictObject({
   in: z.array(carrier).min(1).default([{ bearer: true }]).describe('Carriers, in order.'),
   bearer_scheme: z.enum(['required', 'optional']).default('required').describe('Whether `Authorization` may hold the bare token.'),
   typ: z.enum(['deny_id_token', 'rfc9068', 'any']).default('deny_id_token').describe('`rfc9068` demands at+jwt; `deny_id_token` refuses ID, refresh and logout tokens.'),
-  clock_tolerance: duration.default(5_000).describe('Leeway for exp and nbf; at most 60 s.'),
+  clock_tolerance: duration.refine((ms) => ms <= 60_000, 'expected at most 60s').prefault('5s').describe('Leeway for exp and nbf; at most 60 s.'),
   max_age: positiveDuration.optional().describe('Refuse tokens issued longer ago than this.'),
-  max_token_length: size.default(8_192).describe('Longer tokens are refused before they are parsed.'),
-  required_claims: list.default([]).describe('Claims that must be present besides iss, exp, sub and the audience.'),
+  max_token_length: size.prefault('8KiB').describe('Longer tokens are refused before they are parsed.'),
+  required_claims: list.prefault([]).describe('Claims that must be present besides iss, exp, sub and the audience.'),
   map: claimMapping.prefault({}),
   jwks: keySource.prefault({}),
   cache: verifiedCache.prefault({}),
@@ -88,13 +88,13 @@ const staticKey = z.strictObject({
   roles: list.optional(),
   allowed_networks: list.optional().describe('Networks it may be used from.'),
   expires: z.string().optional().describe('RFC 3339 date or date-time.'),
-  assert_subject: flag.default(false).describe('A trusted service: it may name the user it acts for (`subject.from_header`).'),
+  assert_subject: flag.prefault(false).describe('A trusted service: it may name the user it acts for (`subject.from_header`).'),
 }).meta({ title: 'static key' })
 
 const assertedSubject = z.strictObject({
   from_header: text.describe('Header in which a trusted service names the user.'),
-  required: flag.default(true),
-  max_length: count.default(256),
+  required: flag.prefault(true),
+  max_length: count.prefault(256),
   pattern: z.string().default('^[\\x21-\\x7e]+$').describe('Anchored pattern of the value.'),
 }).meta({ title: 'asserted subject' })
 
@@ -106,7 +106,7 @@ export const apiKeyAuthenticator = z.strictObject({
   keys_csv: z.string().optional().describe('Comma-separated keys, each `key` or `name=key`. Empty: off.'),
   keys_csv_subject: text.default('client').describe('Ids of keys from `keys_csv` are this, a dash and 8 hex digits of the digest.'),
   file: text.optional().describe('YAML file with `keys:`, a list of the same shape; digests recommended. Re-read when it changes.'),
-  min_length: count.default(8).describe('Shorter values are refused unseen.'),
+  min_length: count.prefault(8).describe('Shorter values are refused unseen.'),
   subject: assertedSubject.optional(),
   ...knobs,
 }).meta({ title: 'api_key' })

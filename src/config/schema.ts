@@ -15,55 +15,60 @@ const listener = z.union([
   z.strictObject({
     address: address.prefault('127.0.0.1:8080'),
     tls: tls.optional().describe('TLS on our own listener, for those without a proxy in front.'),
-    proxy_protocol: flag.default(false).describe('Peers in `client_ip.trusted_proxies` speak the PROXY protocol v1 or v2; nobody else may connect.'),
-    max_connections: count.default(10_000),
+    proxy_protocol: flag.prefault(false).describe('Peers in `client_ip.trusted_proxies` speak the PROXY protocol v1 or v2; nobody else may connect.'),
+    max_connections: count.prefault(10_000),
     max_connections_per_client: count.optional(),
-    headers_timeout: positiveDuration.default(10_000),
-    body_idle_timeout: positiveDuration.default(30_000).describe('Longest pause in a request body.'),
-    keep_alive_timeout: positiveDuration.default(75_000),
-    max_header_size: size.default(16_384),
-    max_headers: count.default(100),
+    headers_timeout: positiveDuration.prefault('10s'),
+    body_idle_timeout: positiveDuration.prefault('30s').describe('Longest pause in a request body.'),
+    keep_alive_timeout: positiveDuration.prefault('75s'),
+    max_header_size: size.prefault('16KiB'),
+    max_headers: count.prefault(100),
   }),
 ]).meta({ title: 'listener' })
 
 const upstream = z.strictObject({
   url: upstreamUrl,
-  connect_timeout: positiveDuration.default(2_000),
-  timeout: positiveDuration.default(60_000).describe('Until the first byte of the answer.'),
-  idle_timeout: positiveDuration.default(300_000).describe('Longest pause in an answer or a tunnel.'),
-  max_connections: count.default(256),
-  keep_alive: flag.default(true),
+  connect_timeout: positiveDuration.prefault('2s'),
+  timeout: positiveDuration.prefault('1m').describe('Until the first byte of the answer.'),
+  idle_timeout: positiveDuration.prefault('5m').describe('Longest pause in an answer or a tunnel.'),
+  max_connections: count.prefault(256),
+  keep_alive: flag.prefault(true),
   host: z.enum(['preserve', 'upstream']).default('preserve').describe('Which Host the upstream sees.'),
   ca: text.optional().describe('PEM file of the authority of an https upstream.'),
   server_name: text.optional().describe('SNI and certificate name, when it is not the host of the URL.'),
 }).meta({ title: 'upstream' })
 
 const clientIp = z.strictObject({
-  trusted_proxies: list.default([]).describe('Networks whose forwarding headers are believed. Empty: nobody.'),
+  trusted_proxies: list.prefault([]).describe('Networks whose forwarding headers are believed. Empty: nobody.'),
   header: z.union([z.enum(['x-forwarded-for', 'x-real-ip', 'forwarded']), z.array(z.enum(['x-forwarded-for', 'x-real-ip', 'forwarded']))]).default('x-forwarded-for').transform((value) => (typeof value === 'string' ? [value] : value)).describe('Where a trusted proxy names the client; the first that is present.'),
-  direct: flag.default(false).describe('Says that clients connect directly, which silences the warning about an empty list.'),
+  direct: flag.prefault(false).describe('Says that clients connect directly, which silences the warning about an empty list.'),
 }).meta({ title: 'client ip' })
+
+/** The words people bring along, and ours. */
+const QUOTA_KEYS: Readonly<Record<string, string>> = { ip: 'client_ip', user: 'principal', api_key: 'credential' }
+
+const quotaKey = text.transform((key) => QUOTA_KEYS[key] ?? key).meta({ title: 'partition' })
 
 /** One quota policy. `limit` is `100/minute`, or a number together with `window`. */
 export const quota = z.strictObject({
   name: text.describe('What clients see, and the name of the counter: routes that repeat a name share it.'),
-  key: text.default('principal').describe('Who shares a counter: client_ip, principal (user), credential (api_key), route, <authenticator>.id, header:<name>, body.<path>|lower|hmac.'),
+  key: quotaKey.prefault('principal').describe('Who shares a counter: client_ip (or ip), principal (or user), credential (or api_key), route, <authenticator>.id, header:<name>, body.<path>|lower|hmac.'),
   limit: z.union([rate, count]),
   window: positiveDuration.optional(),
   burst: count.optional().describe('Units at once; makes the policy a GCRA one.'),
   algorithm: z.enum(['fixed', 'sliding', 'calendar', 'gcra']).optional().describe('Default: fixed, or gcra with `burst`.'),
-  cost: count.default(1),
+  cost: count.prefault(1),
   when: z.union([z.literal('anonymous'), z.literal('identified'), z.record(z.string(), oneOrMore)]).optional().describe('Applies only then; `{query.grant_type: password}` looks at the query.'),
   skip: list.optional().describe('Authenticators whose principals are exempt.'),
   on_store_error: z.enum(['local', 'deny', 'allow']).default('local'),
-  shadow: flag.default(false).describe('Counts and reports, never refuses.'),
+  shadow: flag.prefault(false).describe('Counts and reports, never refuses.'),
   report: z.enum(['legacy', 'none']).default('none').describe('`legacy`: X-RateLimit-* show this policy.'),
 }).meta({ title: 'quota policy' })
 
 const authUse = z.union([
   text,
-  z.strictObject({ use: text, scopes: list.default([]) }),
-  z.strictObject({ optional: text, scopes: list.default([]) }),
+  z.strictObject({ use: text, scopes: list.prefault([]) }),
+  z.strictObject({ optional: text, scopes: list.prefault([]) }),
 ]).meta({ title: 'use of an authenticator' })
 
 const routeAuth = z.union([
@@ -74,7 +79,7 @@ const routeAuth = z.union([
 ]).meta({ title: 'route auth' })
 
 const match = z.strictObject({
-  path: oneOrMore.default(['/**']).describe('Patterns of literal segments, {param}, * (one segment) and ** (the rest).'),
+  path: oneOrMore.prefault(['/**']).describe('Patterns of literal segments, {param}, * (one segment) and ** (the rest).'),
   methods: list.optional().describe('Default: every method.'),
   host: list.optional().describe('Exact names, or *.example.com.'),
   query: z.record(z.string(), oneOrMore).optional().describe('Parameters that must stand there exactly once with one of these values. They narrow a route, they never open one.'),
@@ -85,12 +90,12 @@ export const route = z.strictObject({
   match: match.prefault({}),
   auth: routeAuth.optional().describe('none, one name, any or all of several. Default: every authenticator, any.'),
   deny: z.enum(['route_not_found', 'forbidden']).optional(),
-  scopes: list.default([]), roles: list.default([]), claims: z.record(z.string(), oneOrMore).default({}), min_tier: text.optional(),
+  scopes: list.prefault([]), roles: list.prefault([]), claims: z.record(z.string(), oneOrMore).default({}), min_tier: text.optional(),
   allowed_networks: list.optional(), denied_networks: list.optional(), require_https: flag.optional(),
   rate_limit: z.union([z.array(quota), z.literal('tier'), z.literal('none')]).optional().describe('Default: the top-level `rate_limit`, on routes with authentication.'),
   upstream: text.optional(),
   rewrite: z.strictObject({ path: text.optional(), strip_prefix: text.optional(), add_prefix: text.optional() }).optional(),
-  request_headers: z.strictObject({ set: z.record(z.string(), z.string()).default({}), remove: list.default([]) }).optional(),
+  request_headers: z.strictObject({ set: z.record(z.string(), z.string()).default({}), remove: list.prefault([]) }).optional(),
   identity: identity.optional(),
   body: bodyPolicy.optional(),
   max_body: size.optional(),
@@ -108,20 +113,20 @@ export const configSchema = z.strictObject({
   upstream: z.union([upstreamUrl, upstream]).optional().describe('The guarded API, when there is one.'),
   upstreams: z.record(text, upstream).optional().describe('Several upstreams by name; the first is the default.'),
   client_ip: clientIp.prefault({}),
-  require_https: flag.default(false).describe('Plain HTTP counts as HTTPS only when a trusted proxy says `X-Forwarded-Proto: https`.'),
-  allowed_networks: list.default([]).describe('Empty: every network. `*` says so explicitly.'),
-  denied_networks: list.default([]),
+  require_https: flag.prefault(false).describe('Plain HTTP counts as HTTPS only when a trusted proxy says `X-Forwarded-Proto: https`.'),
+  allowed_networks: list.prefault([]).describe('Empty: every network. `*` says so explicitly.'),
+  denied_networks: list.prefault([]),
   alias_headers: z.enum(['pass', 'reject']).default('pass').describe('Other header names with `_` or `.`: pass, or 400. Aliases of identity and credential headers never pass.'),
   auth: z.array(z.record(z.string(), z.unknown())).optional().describe('Short form: an ordered list, one key each, the kind.'),
   authenticators: z.record(text, authenticator).optional().describe('Long form: by name.'),
-  public: list.default([]).describe('`METHOD /path` patterns that need no credential.'),
+  public: list.prefault([]).describe('`METHOD /path` patterns that need no credential.'),
   routes: z.array(route).optional().describe('Unmatched requests are denied. Default: one route for everything, guarded by every authenticator.'),
   identity: identity.optional().describe('What the upstream learns. Default: X-User-Id.'),
   anonymous_identity: z.enum(['omit', 'empty']).default('omit').describe('Identity headers of an anonymous principal: absent, or present and empty.'),
   forward: z.strictObject({
     credentials: z.union([z.enum(['keep', 'strip']), z.strictObject({ jwt: z.enum(['keep', 'strip']).default('strip'), api_key: z.enum(['keep', 'strip']).default('strip'), cookie: z.enum(['keep', 'strip']).default('strip') })]).default('strip').describe('Whether the upstream still sees verified credentials.'),
-    strip: list.default([]).describe('Further header names to remove from every request; a trailing * matches any ending.'),
-    via: flag.default(false),
+    strip: list.prefault([]).describe('Further header names to remove from every request; a trailing * matches any ending.'),
+    via: flag.prefault(false),
   }).prefault({}),
   rate_limit: z.array(quota).default([]),
   rate_limit_headers: rateLimitHeaders.prefault({}),
@@ -131,14 +136,14 @@ export const configSchema = z.strictObject({
   errors: errors.prefault({}),
   cors: cors.optional(),
   csrf: csrf.prefault({}),
-  max_body: size.default(1_073_741_824 * 10).describe('Largest request body that streams past.'),
-  drain: z.strictObject({ delay: duration.default(5_000), timeout: duration.default(20_000) }).prefault({}),
+  max_body: size.prefault('10GiB').describe('Largest request body that streams past.'),
+  drain: z.strictObject({ delay: duration.prefault('5s'), timeout: duration.prefault('20s') }).prefault({}),
   log: z.strictObject({ format: z.enum(['json', 'pretty', 'auto']).default('auto'), level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
   audit: text.default('stdout').describe('stdout, stderr, off, or a file.'),
-  tracing: z.strictObject({ enabled: flag.default(true) }).prefault({}).describe('Makes a traceparent where the client sent none.'),
-  ready: z.strictObject({ upstream: flag.default(false) }).prefault({}).describe('Whether /readyz fails while the upstream refuses connections.'),
-  reload: z.strictObject({ watch: flag.default(true) }).prefault({}),
-  require_patched_node: flag.default(false).describe('Refuse to start on a Node below the security floor.'),
+  tracing: z.strictObject({ enabled: flag.prefault(true) }).prefault({}).describe('Makes a traceparent where the client sent none.'),
+  ready: z.strictObject({ upstream: flag.prefault(false) }).prefault({}).describe('Whether /readyz fails while the upstream refuses connections.'),
+  reload: z.strictObject({ watch: flag.prefault(true) }).prefault({}),
+  require_patched_node: flag.prefault(false).describe('Refuse to start on a Node below the security floor.'),
 }).meta({ title: 'Postern configuration' })
 
 /** A parsed config: plain, readonly, every unit resolved. */
