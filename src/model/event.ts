@@ -12,6 +12,8 @@ export interface DecidedEvent {
   readonly request?: RequestDescription
   readonly wire: { readonly id: string; readonly method: string; readonly path: string; readonly peer: string }
   readonly decision: Decision
+  /** Status of the answer, when the face knows it by now: its own reply, or that of the upstream. */
+  readonly status?: number
   readonly durationMs: DurationMs
 }
 

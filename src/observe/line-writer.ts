@@ -1,0 +1,121 @@
+import { closeSync, fchmodSync, fstatSync, openSync, write, writeSync } from 'node:fs'
+import { withDeadline } from '../base/deadline.ts'
+
+/** Where lines go: one of the standard streams, or a file that is appended to. */
+export type LineTarget = 'stdout' | 'stderr' | { readonly file: string }
+
+/**
+ * Appends whole lines. Synchronous until `settle`, so that nothing said while starting is lost; from then on lines that come
+ * within 10 ms share a write.
+ */
+export interface LineWriter {
+  /** `line` has no line break. */
+  readonly write: (line: string) => void
+  /** Batched from now on. */
+  readonly settle: () => void
+  /** Writes at once what is still held; for the moment before the process ends. */
+  readonly flush: () => void
+  /** Writes what is held and closes a file; a standard stream stays open. */
+  readonly close: () => Promise<void>
+}
+
+/** Held text beyond which lines are dropped: a reader that hangs must not take the memory with it. */
+const MAX_HELD = 8 * 1_024 * 1_024
+
+/** How long lines wait for company. */
+const BATCH_MS = 10
+
+/** How long closing waits for a reader. */
+const MAX_CLOSE_MS = 1_000
+
+/** Attempts of the last, synchronous write to a full pipe. */
+const MAX_ATTEMPTS = 100
+
+const isBusy = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'EAGAIN'
+
+/** Blocks this thread; only for the moment before the process ends. */
+const pause = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+
+/** Writes all of it now. A pipe that stays full, or that nobody reads any more, loses it. */
+function writeAll(fd: number, text: string): void {
+  let rest = Buffer.from(text)
+  for (let attempt = 0; rest.length > 0 && attempt < MAX_ATTEMPTS; attempt += 1) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest))
+    } catch (error) {
+      if (!isBusy(error)) return
+      pause(BATCH_MS)
+    }
+  }
+}
+
+/** @throws when the file cannot be opened for appending */
+function open(target: LineTarget): number {
+  if (target === 'stdout') return 1
+  if (target === 'stderr') return 2
+  const fd = openSync(target.file, 'a', 0o600)
+  // The mode of openSync is only for a new file: narrow one that existed. A device or pipe is left as it is.
+  if (fstatSync(fd).isFile()) fchmodSync(fd, 0o600)
+  return fd
+}
+
+/**
+ * @param dropped is told how many lines were lost to a reader that hangs
+ * @throws when the file cannot be opened for appending
+ */
+export function createLineWriter(target: LineTarget, dropped: (lines: number) => void = () => undefined): LineWriter {
+  const fd = open(target)
+  const batch = { held: '', leaving: Buffer.alloc(0), busy: false, lost: 0 }
+  const idle: (() => void)[] = []
+  let settled = false
+  let timer: NodeJS.Timeout | undefined
+
+  const send = (): void => {
+    timer = undefined
+    if (batch.busy) return
+    if (batch.leaving.length === 0) {
+      if (batch.lost > 0) dropped(batch.lost)
+      batch.lost = 0
+      batch.leaving = Buffer.from(batch.held)
+      batch.held = ''
+    }
+    if (batch.leaving.length === 0) return void idle.splice(0).forEach((resume) => resume())
+    batch.busy = true
+    write(fd, batch.leaving, (error, bytes) => {
+      batch.busy = false
+      // Any error but a full pipe (nobody reads it any more, the disk is full) loses this batch; the next one is tried again.
+      batch.leaving = error && !isBusy(error) ? Buffer.alloc(0) : batch.leaving.subarray(bytes)
+      if (error && isBusy(error)) timer ??= setTimeout(send, BATCH_MS)
+      else send()
+    })
+  }
+  const flush = (): void => {
+    // What the kernel already has is not written twice.
+    const rest = batch.busy ? batch.held : `${batch.leaving.toString()}${batch.held}`
+    batch.held = ''
+    if (!batch.busy) batch.leaving = Buffer.alloc(0)
+    writeAll(fd, rest)
+  }
+  return {
+    write: (line) => {
+      if (!settled) return writeAll(fd, `${line}\n`)
+      if (batch.held.length > MAX_HELD) {
+        batch.lost += 1
+        return
+      }
+      batch.held += `${line}\n`
+      timer ??= setTimeout(send, BATCH_MS)
+    },
+    settle: () => {
+      settled = true
+    },
+    flush,
+    close: async () => {
+      clearTimeout(timer)
+      if (batch.busy) await withDeadline(MAX_CLOSE_MS, () => new Promise<void>((resolve) => idle.push(resolve))).catch(() => undefined)
+      flush()
+      settled = false
+      if (fd > 2) closeSync(fd)
+    },
+  }
+}
