@@ -1,0 +1,56 @@
+import type { EpochMs, MaybePromise } from '../base/time.ts'
+import type { KeyRecord } from './key-record.ts'
+
+/** One write. `update` carries the version that was read; the store writes the next one. */
+export type KeyChange =
+  | { readonly kind: 'insert'; readonly record: KeyRecord }
+  | { readonly kind: 'update'; readonly record: KeyRecord }
+
+/** A page of records in the order of their creation. */
+export interface KeyPage {
+  readonly items: readonly KeyRecord[]
+  /** Id to go on after; undefined on the last page. */
+  readonly next: string | undefined
+}
+
+export interface KeyQuery {
+  /** Id of the last record of the page before. An id that does not exist gives an empty page. */
+  readonly after?: string | undefined
+  /** 1 to 1000. */
+  readonly limit: number
+  readonly owner?: string | undefined
+}
+
+/**
+ * Where records live. Every implementation passes `key-store.contract.ts`; a local one may answer at once.
+ *
+ * Records are never deleted, so an id means the same key for ever and a page can be continued.
+ */
+export interface KeyStore {
+  /** What it is called in logs and in `unavailable`: `sqlite`, `memory`. Never a path or an address. */
+  readonly kind: string
+  /** The record with one of these digests, the earlier digest first; one round trip. Only digests of `hmac-sha256` match. */
+  readonly byDigest: (digests: readonly string[]) => MaybePromise<KeyRecord | undefined>
+  readonly byId: (id: string) => MaybePromise<KeyRecord | undefined>
+  readonly list: (query: KeyQuery) => MaybePromise<KeyPage>
+  /** Records whose digest is still bcrypt and that are not revoked, oldest first, at most `limit`. */
+  readonly bcryptRecords: (limit: number) => MaybePromise<readonly KeyRecord[]>
+  /**
+   * Writes all changes or none, durably: when it has answered, a crash loses nothing. `conflict`: an id or a digest exists, or a
+   * record's version is not the one that was read.
+   */
+  readonly commit: (changes: readonly KeyChange[]) => MaybePromise<'committed' | 'conflict'>
+  /** Notes last uses; never moves one back, counts as no change and may be lost in a crash. Unknown ids are ignored. */
+  readonly touch: (uses: ReadonlyMap<string, EpochMs>) => MaybePromise<void>
+  /** Differs from an earlier answer if, and only if, records were committed since, by whichever process. Cheap enough to ask several times a second. */
+  readonly generation: () => MaybePromise<string>
+  readonly close: () => MaybePromise<void>
+}
+
+/** The store could not be read or written. Says nothing about any key. */
+export class KeyStoreUnavailable extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'KeyStoreUnavailable'
+  }
+}

@@ -1,0 +1,171 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DurationMs, EpochMs } from '../base/time.ts'
+import type { KeyChange, KeyPage, KeyQuery, KeyStore } from './key-store.ts'
+import { KeyStoreUnavailable } from './key-store.ts'
+import { identityOf, openSqliteFile } from './sqlite-file.ts'
+import type { SqliteFile } from './sqlite-file.ts'
+import { COLUMNS, recordOf, valuesOf } from './sqlite-rows.ts'
+
+/** Columns that an update writes: not the id, not the last use (a batch of uses may have come between), not the version. */
+const UPDATED = COLUMNS.filter((column) => column !== 'id' && column !== 'last_used_at' && column !== 'version')
+
+/** SQLITE_CONSTRAINT, whatever the extended code. */
+const isConstraint = (error: unknown): boolean => error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 19
+
+interface Statements {
+  readonly byDigest: StatementSync
+  readonly byId: StatementSync
+  readonly page: StatementSync
+  readonly ownerPage: StatementSync
+  readonly bcrypt: StatementSync
+  readonly insert: StatementSync
+  readonly update: StatementSync
+  readonly touch: StatementSync
+  readonly bump: StatementSync
+  readonly generation: StatementSync
+  readonly dataVersion: StatementSync
+}
+
+function prepare(db: DatabaseSync): Statements {
+  const after = '(SELECT coalesce(max(seq), 9e18) FROM keys WHERE id = $after)'
+  return {
+    byDigest: db.prepare("SELECT * FROM keys WHERE digest = ? AND alg = 'hmac-sha256'"),
+    byId: db.prepare('SELECT * FROM keys WHERE id = ?'),
+    page: db.prepare(`SELECT * FROM keys WHERE $after IS NULL OR seq > ${after} ORDER BY seq LIMIT $limit`),
+    ownerPage: db.prepare(`SELECT * FROM keys WHERE owner = $owner AND ($after IS NULL OR seq > ${after}) ORDER BY seq LIMIT $limit`),
+    bcrypt: db.prepare("SELECT * FROM keys WHERE alg = 'bcrypt' AND revoked_at IS NULL ORDER BY seq LIMIT ?"),
+    insert: db.prepare(`INSERT INTO keys (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((column) => `$${column}`).join(', ')})`),
+    update: db.prepare(`UPDATE keys SET ${UPDATED.map((column) => `${column} = $${column}`).join(', ')}, version = version + 1 WHERE id = $id AND version = $version`),
+    touch: db.prepare('UPDATE keys SET last_used_at = $at WHERE id = $id AND coalesce(last_used_at, 0) < $at'),
+    bump: db.prepare('UPDATE key_generation SET generation = generation + 1'),
+    generation: db.prepare('SELECT generation FROM key_generation'),
+    dataVersion: db.prepare('PRAGMA data_version'),
+  }
+}
+
+interface Handle extends SqliteFile { readonly run: Statements; dataVersion: unknown; generation: string | undefined }
+
+function openHandle(path: string, busyTimeoutMs: DurationMs): Handle {
+  const file = openSqliteFile(path, busyTimeoutMs)
+  return { ...file, run: prepare(file.db), dataVersion: undefined, generation: undefined }
+}
+
+/** Runs `work` as one transaction; false means that it shall leave nothing behind. */
+function inTransaction(db: DatabaseSync, work: () => boolean): boolean {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    const whole = work()
+    db.exec(whole ? 'COMMIT' : 'ROLLBACK')
+    return whole
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    if (isConstraint(error)) return false
+    throw error
+  }
+}
+
+function apply(run: Statements, { kind, record }: KeyChange): boolean {
+  const values = valuesOf(record)
+  if (kind === 'insert') {
+    run.insert.run({ ...values, version: 1 })
+    return true
+  }
+  const { last_used_at: _kept, ...written } = values
+  return run.update.run(written).changes === 1
+}
+
+function pageOf(run: Statements, { after, limit, owner }: KeyQuery): KeyPage {
+  const bounds = { after: after ?? null, limit: limit + 1 }
+  const rows = owner === undefined ? run.page.all(bounds) : run.ownerPage.all({ ...bounds, owner })
+  const items = rows.slice(0, limit).map(recordOf)
+  return { items, next: rows.length > limit ? items.at(-1)?.id : undefined }
+}
+
+/** `data_version` moves with every commit of another connection; the counter row tells records from last uses. */
+function generationOf(handle: Handle): string {
+  const dataVersion = handle.run.dataVersion.get()?.['data_version']
+  if (handle.generation === undefined || dataVersion !== handle.dataVersion) {
+    handle.dataVersion = dataVersion
+    handle.generation = `${handle.identity}/${String(handle.run.generation.get()?.['generation'])}`
+  }
+  return handle.generation
+}
+
+function commitTo(handle: Handle, changes: readonly KeyChange[]): 'committed' | 'conflict' {
+  const whole = inTransaction(handle.db, () => changes.every((change) => apply(handle.run, change)) && handle.run.bump.run().changes === 1)
+  // data_version does not move for one's own commits.
+  handle.generation = undefined
+  return whole ? 'committed' : 'conflict'
+}
+
+/** Last uses may be lost in a crash, so they need not wait for the disk. */
+function touchIn(handle: Handle, uses: ReadonlyMap<string, EpochMs>): void {
+  handle.db.exec('PRAGMA synchronous = NORMAL')
+  try {
+    inTransaction(handle.db, () => [...uses].every(([id, at]) => handle.run.touch.run({ id, at }).changes <= 1))
+  } finally {
+    handle.db.exec('PRAGMA synchronous = FULL')
+  }
+}
+
+/**
+ * The embedded store: one SQLite file (WAL, mode 0600) that several processes of one machine may share. Must lie on a local
+ * file system. Answers at once; a write waits at most `busyTimeoutMs` for another process's.
+ *
+ * @throws {KeyStoreUnavailable} here when the file cannot be opened, and from every method when it cannot be read or written
+ */
+export function createSqliteStore({ path, busyTimeoutMs = 1_000 }: { readonly path: string; readonly busyTimeoutMs?: DurationMs }): KeyStore {
+  let handle: Handle | undefined = openHandle(path, busyTimeoutMs)
+  let closed = false
+
+  const close = (): void => {
+    handle?.db.close()
+    handle = undefined
+  }
+
+  /** A file that went away is not made anew: every key would be unknown instead of unchecked. */
+  const reopen = (): Handle => {
+    if (identityOf(path) === undefined) throw new KeyStoreUnavailable('the key store\'s file is gone')
+    return openHandle(path, busyTimeoutMs)
+  }
+
+  const withHandle = <T>(work: (open: Handle) => T): T => {
+    if (closed) throw new KeyStoreUnavailable('the key store is closed')
+    try {
+      handle ??= reopen()
+      return work(handle)
+    } catch (error) {
+      if (error instanceof KeyStoreUnavailable) throw error
+      throw new KeyStoreUnavailable(`the key store cannot be used: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    }
+  }
+
+  /** A restored backup is another file under the same name. The old one is still open here, and no revocation would ever reach it. */
+  const followPath = (): void => {
+    if (handle && identityOf(path) !== handle.identity) close()
+  }
+
+  return {
+    kind: 'sqlite',
+    byDigest: (digests) => withHandle(({ run }) => {
+      const row = digests.map((digest) => run.byDigest.get(digest)).find((found) => found !== undefined)
+      return row && recordOf(row)
+    }),
+    byId: (id) => withHandle(({ run }) => {
+      const row = run.byId.get(id)
+      return row && recordOf(row)
+    }),
+    list: (query) => withHandle(({ run }) => pageOf(run, query)),
+    bcryptRecords: (limit) => withHandle(({ run }) => run.bcrypt.all(limit).map(recordOf)),
+    commit: (changes) => withHandle((open) => commitTo(open, changes)),
+    touch: (uses) => withHandle((open) => touchIn(open, uses)),
+    generation: () => {
+      if (!closed) followPath()
+      return withHandle(generationOf)
+    },
+    close: () => {
+      closed = true
+      close()
+    },
+  }
+}
