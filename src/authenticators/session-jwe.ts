@@ -3,7 +3,10 @@ import type { DurationMs, EpochMs } from '../base/time.ts'
 import type { SessionEncryption, SessionKey } from './session-keys.ts'
 
 /** What a sealed session holds, or why it is not one. */
-export type OpenedSession = { readonly kind: 'opened'; readonly claims: Readonly<Record<string, unknown>>; readonly expiresAt: EpochMs } | { readonly kind: 'invalid' | 'expired' }
+export type OpenedSession =
+  | { readonly kind: 'opened'; readonly claims: Readonly<Record<string, unknown>>; readonly expiresAt: EpochMs }
+  | { readonly kind: 'invalid' }
+  | { readonly kind: 'expired' }
 
 interface SealedHeader { readonly encryption: SessionEncryption; readonly kid?: string }
 

@@ -1,0 +1,72 @@
+/** Which members of a JSON document say what: JSON pointers (RFC 6901), the first that yields something wins. */
+export interface IdentityPointers {
+  readonly subject: readonly string[]
+  readonly scopes: readonly string[]
+  readonly roles: readonly string[]
+  readonly email: readonly string[]
+  readonly tier?: readonly string[] | undefined
+  /** The tier of somebody whose document names none. */
+  readonly defaultTier?: string | undefined
+}
+
+export interface IdentityClaims {
+  /** Absent unless it may stand in a header: 1 to 255 characters without controls. */
+  readonly subject?: string
+  readonly scopes: ReadonlySet<string>
+  readonly roles: readonly string[]
+  readonly email?: string
+  readonly tier?: string
+}
+
+/** What a JSON pointer points at, by own members only: `/constructor/name` points at nothing. */
+export function valueAt(document: unknown, pointer: string): unknown {
+  let value = document
+  for (const token of pointer.split('/').slice(1)) {
+    if (typeof value !== 'object' || value === null) return undefined
+    const name = token.replaceAll('~1', '/').replaceAll('~0', '~')
+    if (!Object.hasOwn(value, name)) return undefined
+    // An own member of an object or an element of an array.
+    value = (value as Readonly<Record<string, unknown>>)[name]
+  }
+  return value
+}
+
+function firstOf<T>(document: unknown, pointers: readonly string[] | undefined, read: (value: unknown) => T | undefined): T | undefined {
+  for (const pointer of pointers ?? []) {
+    const found = read(valueAt(document, pointer))
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+const texts = (values: readonly unknown[]): readonly string[] => values.filter((value): value is string => typeof value === 'string' && value !== '')
+
+/** One text without control characters; what could stand in a header. */
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value.length > 0 && value.length <= 255 && !/\p{Cc}/u.test(value) ? value : undefined)
+
+/** `scope` is one space-separated text (RFC 8693), `scp` and `permissions` are arrays elsewhere. */
+const words = (value: unknown): readonly string[] | undefined => {
+  if (typeof value === 'string') return value.split(' ').filter((word) => word !== '')
+  return Array.isArray(value) ? texts(value) : undefined
+}
+
+/** One role, several, or an object whose keys are the roles (Zitadel). */
+const names = (value: unknown): readonly string[] | undefined => {
+  if (typeof value === 'string') return texts([value])
+  if (Array.isArray(value)) return texts(value)
+  return typeof value === 'object' && value !== null ? texts(Object.keys(value)) : undefined
+}
+
+/** Who a verified document speaks of. */
+export function identityClaimsOf(document: unknown, pointers: IdentityPointers): IdentityClaims {
+  const subject = firstOf(document, pointers.subject, text)
+  const email = firstOf(document, pointers.email, text)
+  const tier = firstOf(document, pointers.tier, text) ?? pointers.defaultTier
+  return {
+    scopes: new Set(firstOf(document, pointers.scopes, words)),
+    roles: firstOf(document, pointers.roles, names) ?? [],
+    ...(subject === undefined ? {} : { subject }),
+    ...(email === undefined ? {} : { email }),
+    ...(tier === undefined ? {} : { tier }),
+  }
+}
