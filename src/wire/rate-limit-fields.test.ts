@@ -32,7 +32,8 @@ describe('the fields of the draft', () => {
     ['units are whole', { remaining: 4.7, resetsIn: 1_000 }, 'r=4;t=1'],
     ['units are not negative', { remaining: -3, resetsIn: 1_000 }, 'r=0;t=1'],
   ])('%s', (_title, over, expected) => {
-    expect(fields([limit({ name: 'm', quota: 60, windowMs: 60_000, ...{ remaining: 5, resetsIn: 0 }, ...over })]).RateLimit).toBe(`"m";${expected}`)
+    const base: Shape = { name: 'm', quota: 60, windowMs: 60_000, remaining: 5, resetsIn: 0 }
+    expect(fields([limit({ ...base, ...over })]).RateLimit).toBe(`"m";${expected}`)
   })
 
   test('a window shorter than a second is a second, since w is a positive integer', () => {
