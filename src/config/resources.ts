@@ -10,7 +10,7 @@ export interface Resource {
 export interface Resources {
   readonly clock: Clock
   readonly observer: Observer
-  readonly keep: <T extends Resource>(kind: string, key: string, make: () => T) => T
+  readonly keep: <T extends object>(kind: string, key: string, make: () => T & Resource) => T
   /** Starts a generation: everything kept from now on is marked as used. */
   readonly begin: () => void
   /** Ends it: closes what the generation did not ask for again. Called after the swap, when the old gateway has drained. */
@@ -33,13 +33,13 @@ export function createResources({ clock, observer }: { clock: Clock; observer: O
   return {
     clock,
     observer,
-    keep: <T extends Resource>(kind: string, key: string, make: () => T): T => {
+    keep: <T extends object>(kind: string, key: string, make: () => T & Resource): T => {
       const name = `${kind}\0${key}`
       const known = entries.get(name)
       if (known) {
         known.generation = generation
         // Only `make` of the same kind and key ever filled this entry.
-        return known.value as T
+        return known.value as T & Resource
       }
       const value = make()
       entries.set(name, { value, generation })

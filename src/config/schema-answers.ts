@@ -47,6 +47,7 @@ export const rateLimitHeaders = z.strictObject({
 export const bodyPolicy = z.strictObject({
   max_bytes: size.prefault('16KiB').describe('Read before the decision, at most this much.'),
   content_types: oneOrMore.prefault(['application/json']).describe('Other media types are refused.'),
+  grant_types: list.optional().describe('Values that `grant_type` may have, in query and body together.'),
   require_equal: z.record(z.string(), text).optional().describe('Dotted path in the body to the template it must equal when a principal is identified.'),
   forbid_anonymous: z.record(z.string(), z.unknown()).optional().describe('Dotted path to a value that only an identified principal may send.'),
   when: text.optional().describe('The authenticator whose principal these checks are about. Default: the primary one.'),

@@ -85,6 +85,13 @@ const match = z.strictObject({
   query: z.record(z.string(), oneOrMore).optional().describe('Parameters that must stand there exactly once with one of these values. They narrow a route, they never open one.'),
 }).meta({ title: 'match' })
 
+const mcp = z.strictObject({
+  resource: httpUrl.describe('Identifier of the protected resource (RFC 9728), exactly as clients call it.'),
+  authorization_servers: z.array(httpUrl).min(1),
+  scopes: list.default([]).describe('Scopes that clients should ask for.'),
+  name: text.optional().describe('Human-readable name of the resource.'),
+}).meta({ title: 'mcp' })
+
 export const route = z.strictObject({
   name: text.optional().describe('Label in metrics and audit. Default: methods and first path.'),
   match: match.prefault({}),
@@ -98,6 +105,8 @@ export const route = z.strictObject({
   request_headers: z.strictObject({ set: z.record(z.string(), z.string()).default({}), remove: list.prefault([]) }).optional(),
   identity: identity.optional(),
   body: bodyPolicy.optional(),
+  respond: z.strictObject({ status: z.number().int().min(200).max(299).default(200), json: z.unknown() }).optional().describe('Postern answers itself, with this JSON; `{{principal.email}}` and the like are filled in.'),
+  mcp: mcp.optional(),
   max_body: size.optional(),
   cors: cors.optional(),
   csrf: csrf.optional(),

@@ -1,0 +1,49 @@
+import type { Principals } from '../model/principal.ts'
+import type { QuotaRule } from '../model/quota.ts'
+import { compileQuota, type CompiledQuota } from './compile-quotas.ts'
+import type { ConfigPath } from './mistake.ts'
+import type { RouteContext } from './route-context.ts'
+import type { QuotaConfig, RouteConfig } from './schema.ts'
+
+/** What a route spends before authentication, and after authorization. */
+export interface RouteQuotas { readonly client: readonly QuotaRule[]; readonly principal: (principals: Principals) => readonly QuotaRule[] }
+
+function compileAll(quotas: readonly QuotaConfig[], path: ConfigPath, routeId: string, context: RouteContext, namespace = ''): CompiledQuota[] {
+  const { kinds, partitionSecret, mistakes } = context
+  return quotas.map((quota, index) => compileQuota(quota, [...path, index], { kinds, routeId, partitionSecret, mistakes }, namespace)).filter((quota) => quota !== undefined)
+}
+
+/** A principal's own limits, else those of its tier; a tier without limits is unlimited. */
+function tierQuotas(routeId: string, context: RouteContext): RouteQuotas {
+  const byTier = new Map<string, readonly QuotaRule[]>()
+  for (const [tier, { limits }] of Object.entries(context.config.tiers ?? {})) {
+    byTier.set(tier, compileAll(limits, ['tiers', tier, 'limits'], routeId, context, tier).map(({ rule }) => rule))
+  }
+  const own = compileQuota({ name: 'own', key: 'credential', limit: 1, window: 1, cost: 1, on_store_error: 'local', shadow: false, report: 'none' }, [], { ...context, routeId })
+  return {
+    client: [],
+    principal: ({ primary }) => {
+      if (primary.kind !== 'identified') return []
+      if (primary.quotas && own) return primary.quotas.map((policy) => ({ policy, cost: 1, partitionOf: own.rule.partitionOf }))
+      return (primary.tier === undefined ? undefined : byTier.get(primary.tier)) ?? []
+    },
+  }
+}
+
+/** The route's own quotas, or the top-level ones where there is authentication. */
+export function quotasOf(config: RouteConfig, path: ConfigPath, id: string, guarded: boolean, context: RouteContext): RouteQuotas {
+  const written = config.rate_limit ?? (guarded ? context.config.rate_limit : 'none')
+  if (written === 'tier') return tierQuotas(id, context)
+  if (written === 'none') return { client: [], principal: () => [] }
+  const compiled = compileAll(written, config.rate_limit === undefined ? ['rate_limit'] : [...path, 'rate_limit'], id, context)
+  const of = (stage: CompiledQuota['stage']): QuotaRule[] => compiled.filter((quota) => quota.stage === stage).map(({ rule }) => rule)
+  const principal = of('principal')
+  return { client: of('client'), principal: () => principal }
+}
+
+/** The budget for refused credentials per client address. */
+export function failureQuotas({ config: { failed_authentication: budget } }: RouteContext): QuotaRule[] {
+  if (!budget) return []
+  const policy = { id: 'failed_authentication', name: 'failed_authentication', ...budget.limit, algorithm: 'fixed', onUnavailable: 'local', shadow: false, reported: false } as const
+  return [{ policy, cost: 1, partitionOf: (request) => `ip:${request.client.partition}` }]
+}

@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto'
+import type { DecisionPoint } from '../model/decision.ts'
+import type { Gateway, WireSettings } from '../model/gateway.ts'
+import type { Limiter } from '../model/ports.ts'
+import { CidrError, createCidrSet } from '../base/cidr.ts'
+import { createMemoryLimiter } from '../limiters/memory.ts'
+import { createDecisionPoint } from '../pipeline/decide.ts'
+import { failClosed } from '../pipeline/fail-closed.ts'
+import { observeOnly } from '../pipeline/observe-only.ts'
+import { createRouteTable, type RouteConflict } from '../pipeline/route-table.ts'
+import { createCorsPolicy } from '../wire/cors.ts'
+import { createOwnedHeaders } from '../wire/headers.ts'
+import { errorSettings, ErrorSettingsError } from '../wire/reply.ts'
+import { compileAuthenticators, type CompiledAuthenticators } from './compile-authenticators.ts'
+import { compileRoutes } from './compile-routes.ts'
+import { compileUpstreams } from './compile-upstreams.ts'
+import { ConfigError, type Mistake } from './mistake.ts'
+import type { Resources } from './resources.ts'
+import type { Config } from './schema.ts'
+
+export interface CompileOptions {
+  /** Answers carry reason and hint (dev mode). */
+  readonly explain?: boolean
+  /** Instead of the configured one; `explain` brings a limiter that only looks. */
+  readonly limiter?: Limiter
+  readonly revision?: string
+}
+
+export interface Compiled {
+  readonly gateway: Gateway
+  readonly warnings: readonly Mistake[]
+  /** Key sources and the like; each is tried once before Postern is ready. */
+  readonly providers: CompiledAuthenticators['readiness']
+  readonly authenticators: CompiledAuthenticators['authenticators']
+}
+
+const TYPE_BASE = 'https://postern.example/errors/'
+
+/** Names that this config lets Postern write, on any route. */
+function identityNames(config: Config): string[] {
+  return [...Object.keys(config.identity ?? { 'X-User-Id': 'sub' }), ...(config.routes ?? []).flatMap(({ identity }) => Object.keys(identity ?? {}))]
+}
+
+function credentialNames({ authenticators }: CompiledAuthenticators): string[] {
+  return [...authenticators.values()].flatMap(({ authenticator }) => authenticator.carriers.filter((carrier) => carrier.kind === 'header').map((carrier) => carrier.name))
+}
+
+function trusted(config: Config, mistakes: Mistake[]): WireSettings['trustedProxies'] {
+  try {
+    return createCidrSet(config.client_ip.trusted_proxies.filter((entry) => entry !== 'unix'))
+  } catch (error) {
+    if (!(error instanceof CidrError)) throw error
+    mistakes.push({ path: ['client_ip', 'trusted_proxies'], message: error.message })
+    return createCidrSet([])
+  }
+}
+
+function compileErrors(config: Config, explain: boolean, mistakes: Mistake[]): WireSettings['errors'] {
+  const base = { explain, typeBase: TYPE_BASE }
+  try {
+    return errorSettings({ errors: config.errors, authenticators: config.authenticators as Parameters<typeof errorSettings>[0]['authenticators'], ...base })
+  } catch (error) {
+    if (!(error instanceof ErrorSettingsError)) throw error
+    mistakes.push(...error.mistakes)
+    return errorSettings({ errors: { codes: {} }, ...base })
+  }
+}
+
+function compileWire(config: Config, authenticators: CompiledAuthenticators, explain: boolean, mistakes: Mistake[]): WireSettings {
+  return {
+    trustedProxies: trusted(config, mistakes),
+    clientIpHeaders: config.client_ip.header,
+    owned: createOwnedHeaders({ identity: identityNames(config), strip: config.forward.strip, credentials: credentialNames(authenticators) }),
+    aliasHeaders: config.alias_headers,
+    errors: compileErrors(config, explain, mistakes),
+    rateLimitFields: config.rate_limit_headers,
+    ...(config.cors && { cors: createCorsPolicy(config.cors) }),
+    via: config.forward.via,
+    tracing: config.tracing.enabled,
+    realm: 'postern',
+  }
+}
+
+function conflictMistake({ first, second }: RouteConflict): Mistake {
+  return { path: ['routes'], message: `"${first.route.id}" and "${second.route.id}" both match ${second.pattern} and nothing says which one governs; give one of them methods or a query that the other lacks` }
+}
+
+function pointOf(point: DecisionPoint, config: Config, resources: Resources): DecisionPoint {
+  const observing = (config.routes ?? []).some(({ mode }) => mode === 'observe')
+  return failClosed(observing ? observeOnly(point) : point, (error) => {
+    resources.observer.faulted(error)
+  })
+}
+
+/**
+ * Turns a parsed config into functions and sets, and throws the config away. Never validates what `parse` did.
+ *
+ * @throws {ConfigError} with every name that does not resolve and every pair of routes that conflict
+ */
+export function compile(config: Config, resources: Resources, options: CompileOptions = {}): Compiled {
+  const mistakes: Mistake[] = []
+  const authenticators = compileAuthenticators(config, resources, mistakes)
+  const upstreams = compileUpstreams(config, mistakes)
+  const partitionSecret = resources.keep('partition-secret', '', () => ({ bytes: randomBytes(32) })).bytes
+  const entries = compileRoutes({ config, authenticators: authenticators.authenticators, upstreams: [...upstreams.keys()], partitionSecret, mistakes })
+  const { table, conflicts } = createRouteTable(entries)
+  mistakes.push(...conflicts.map(conflictMistake))
+  const wire = mistakes.length === 0 ? compileWire(config, authenticators, options.explain ?? false, mistakes) : undefined
+  if (!wire || mistakes.length > 0) throw new ConfigError(mistakes)
+  const limiter = options.limiter ?? resources.keep('limiter', 'memory', () => createMemoryLimiter())
+  const point = createDecisionPoint({ routes: table, limiter, clock: resources.clock })
+  return {
+    gateway: { revision: options.revision ?? '', point: pointOf(point, config, resources), wire, upstreams, close: async () => undefined },
+    warnings: authenticators.warnings,
+    providers: authenticators.readiness,
+    authenticators: authenticators.authenticators,
+  }
+}
