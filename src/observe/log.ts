@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import type { LineWriter } from './line-writer.ts'
-import { cleaned, escapeUnsafe, safeJson, safeTerminalText, truncated } from './safe-text.ts'
+import { cleaned, escapeUnsafe, safeJson, safeTerminalText } from './safe-text.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
@@ -54,13 +54,12 @@ export function createLog({ format, level, writer, version, color }: LogOptions)
       timestamp: () => `,"@timestamp":"${new Date().toISOString()}"`,
       formatters: {
         level: (label) => ({ 'log.level': label }),
-        log: (fields) => Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, cleaned(value)])),
       },
     },
     destination,
   )
   return {
-    write: (at, code, message, fields = {}) => logger[at]({ ...fields, 'event.code': code }, truncated(message)),
+    write: (at, code, message, fields = {}) => logger[at](cleaned({ ...fields, 'event.code': code }), String(cleaned(message))),
     setLevel: (next) => {
       logger.level = next
     },

@@ -1,0 +1,45 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createLineWriter } from './line-writer.ts'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'postern-lines-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+describe('a line writer', () => {
+  it('has every line on disk at once until it is settled', () => {
+    const file = join(folder, 'a.log')
+    createLineWriter({ file }).write('one')
+    expect(readFileSync(file, 'utf8')).toBe('one\n')
+  })
+
+  it('keeps the order of lines before and after it is settled, and of those that wait when it closes', async () => {
+    const file = join(folder, 'a.log')
+    const writer = createLineWriter({ file })
+    writer.write('0')
+    writer.settle()
+    for (let n = 1; n < 5_000; n += 1) {
+      writer.write(String(n))
+      if (n === 2_500) await new Promise((resolve) => setTimeout(resolve, 15))
+    }
+    await writer.close()
+    expect(readFileSync(file, 'utf8')).toBe(Array.from({ length: 5_000 }, (_, n) => `${n}\n`).join(''))
+  })
+
+  it('appends to a file that exists and lets only its owner read it', () => {
+    const file = join(folder, 'a.log')
+    writeFileSync(file, 'old\n')
+    chmodSync(file, 0o644)
+    createLineWriter({ file }).write('new')
+    expect(readFileSync(file, 'utf8')).toBe('old\nnew\n')
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+  })
+
+  it('says at once when the file cannot be written', () => {
+    expect(() => createLineWriter({ file: join(folder, 'missing', 'a.log') })).toThrow(/ENOENT/)
+  })
+})
