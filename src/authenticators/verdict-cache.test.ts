@@ -6,8 +6,8 @@ const good: Verdict = { kind: 'known', claims: { sub: 'user-1' } }
 const bad: Verdict = { kind: 'rejected', reason: 'token_inactive' }
 const down: Verdict = { kind: 'unavailable', dependency: 'idp', cause: 'refused' }
 
-function counted({ ttlMs = 30_000, negativeTtlMs = 5_000, maxEntries = 10 } = {}) {
-  const cache = createVerdictCache({ name: 'introspection', ttlMs, negativeTtlMs, maxEntries, observer: SILENT })
+function counted({ ttlMs = 30_000, negativeTtlMs = 5_000, maxEntries = 10, staleIfErrorMs = 0 } = {}) {
+  const cache = createVerdictCache({ name: 'introspection', ttlMs, negativeTtlMs, maxEntries, staleIfErrorMs, observer: SILENT })
   let asked = 0
   const ask = (verdict: Verdict, credential = 'token') => (now: number) => cache.verdictOf(credential, now, async () => {
     asked += 1
@@ -29,6 +29,15 @@ describe('the verdict cache', () => {
     await ask(verdict)(0)
     expect(await ask(verdict)(later)).toEqual(verdict)
     expect(asked()).toBe(expected)
+  })
+
+  it('serves an old answer while nobody can be asked only when told to, and never past its expiry', async () => {
+    const lasting = { ...good, expiresAt: 100_000 } as const
+    for (const [staleIfErrorMs, later, expected] of [[0, 40_000, down], [60_000, 40_000, lasting], [60_000, 90_000, down], [600_000, 100_000, down]] as const) {
+      const { ask } = counted({ staleIfErrorMs })
+      await ask(lasting)(0)
+      expect(await ask(down)(later)).toEqual(expected)
+    }
   })
 
   it('keeps nothing when its time to live is 0', async () => {

@@ -28,6 +28,8 @@ export interface VerdictCacheSettings {
   /** How long a refusal is kept; at most 5 s, because a token may become valid. */
   readonly negativeTtlMs: DurationMs
   readonly maxEntries: number
+  /** How much longer a good answer serves while nobody can be asked; never past its expiry, and only one that has an expiry. Default: 0. */
+  readonly staleIfErrorMs?: DurationMs
   readonly observer: Observer
 }
 
@@ -36,7 +38,7 @@ const LONGEST_NEGATIVE_MS = 5_000
 interface Kept { readonly verdict: Verdict; readonly until: EpochMs }
 
 /** Bounded, keyed by digest so that no secret is a map key. "Could not check" is never kept: the next request asks again. */
-export function createVerdictCache({ name, ttlMs, negativeTtlMs, maxEntries, observer }: VerdictCacheSettings): VerdictCache {
+export function createVerdictCache({ name, ttlMs, negativeTtlMs, maxEntries, observer, staleIfErrorMs = 0 }: VerdictCacheSettings): VerdictCache {
   const kept = new LRUCache<string, Kept>({ max: maxEntries })
   const flights = createSingleFlight<Verdict>()
 
@@ -45,6 +47,9 @@ export function createVerdictCache({ name, ttlMs, negativeTtlMs, maxEntries, obs
     if (verdict.kind !== 'known') return now + Math.min(negativeTtlMs, LONGEST_NEGATIVE_MS)
     return Math.min(now + ttlMs, verdict.expiresAt ?? Number.POSITIVE_INFINITY)
   }
+
+  const stillServes = (found: Kept | undefined, now: EpochMs): found is Kept =>
+    found?.verdict.kind === 'known' && (found.verdict.expiresAt ?? 0) > now && found.until + staleIfErrorMs > now
 
   return {
     verdictOf: (credential, now, ask) => {
@@ -57,6 +62,11 @@ export function createVerdictCache({ name, ttlMs, negativeTtlMs, maxEntries, obs
       observer.cached(name, 'miss')
       return flights.run(key, async () => {
         const verdict = await ask()
+        if (verdict.kind === 'unavailable' && stillServes(found, now)) {
+          observer.cached(name, 'stale')
+          observer.failedOpen(`${name}_stale`)
+          return found.verdict
+        }
         const until = untilOf(verdict, now)
         if (until > now) kept.set(key, { verdict, until })
         else kept.delete(key)
