@@ -58,7 +58,10 @@ function faultsOf(issue: Issue, base: ConfigPath, tree: unknown): readonly Fault
 
 const withoutExpected = (message: string): string => message.replace(/^expected /, '')
 
-const either = (words: readonly string[]): string => (words.length < 2 ? (words[0] ?? 'nothing') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`)
+function either(words: readonly string[]): string {
+  if (words.length < 2) return words[0] ?? 'nothing'
+  return `${words.slice(0, -1).join(', ')}${words.some((word) => word.includes(' or ')) ? ', or ' : ' or '}${words.at(-1)}`
+}
 
 /**
  * The alternative that was most probably meant speaks. When several take this sort of value, or none does, what they expect is put

@@ -1,0 +1,128 @@
+import { isGuarded, usesOf } from './finding.ts'
+import { clientAddress } from './check-config.ts'
+import type { LoadedConfig } from './load.ts'
+import { pathText, type PlacedMistake } from './mistake.ts'
+import type { Address } from './scalars.ts'
+import type { AuthenticatorConfig, Config, QuotaConfig, RouteConfig } from './schema.ts'
+
+export interface ReportStyle {
+  /** ANSI colours. */
+  readonly color?: boolean
+}
+
+const RED = '31'
+const YELLOW = '33'
+const BOLD = '1'
+
+const painter = ({ color = false }: ReportStyle) => (code: string, text: string): string => (color ? `\u001B[${code}m${text}\u001B[0m` : text)
+
+const whereOf = ({ file, line, column }: PlacedMistake): string => (line === 0 ? file : `${file}:${line}:${column}`)
+
+const textOf = ({ path, message }: PlacedMistake): string => (path.length === 0 ? message : `${pathText(path)}: ${message}`)
+
+const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`
+
+/** Control characters of a config must not reach a terminal. */
+// oxlint-disable-next-line no-control-regex -- they are what is looked for
+const printable = (text: string): string => text.replaceAll(/[\u0000-\u001F\u007F-\u009F]/g, (character) => `\\x${(character.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`)
+
+/** Lines of mistakes or warnings, places in one column. No newline at the end. */
+export function formatList(mistakes: readonly PlacedMistake[]): string {
+  const places = mistakes.map(whereOf)
+  const width = Math.max(0, ...places.map(({ length }) => length))
+  return mistakes.map((mistake, index) => printable(`${(places[index] ?? '').padEnd(width)}  ${textOf(mistake)}`)).join('\n')
+}
+
+/** What `check` and `run` print about a config that was not taken, with a newline at the end. */
+export function formatMistakes(mistakes: readonly PlacedMistake[], style: ReportStyle = {}): string {
+  return `${formatList(mistakes)}\n${painter(style)(RED, `${plural(mistakes.length, 'error')}. Nothing was started.`)}\n`
+}
+
+const addressText = ({ host, port, path }: Address): string => (path === undefined ? `${host.includes(':') ? `[${host}]` : host}:${port}` : `unix:${path}`)
+
+/** What `check` prints about a good config: what listens, who is let in, what the upstream learns, what is open. With a newline at the end. */
+export function formatSummary(loaded: LoadedConfig, style: ReportStyle = {}): string {
+  const { config, file, revision, warnings } = loaded
+  const paint = painter(style)
+  const head = `${paint(BOLD, file)}  version ${config.version}, sha256 ${revision.slice(0, 12)}, 0 errors, ${plural(warnings.length, 'warning')}`
+  const sections: readonly (readonly [string, readonly string[]])[] = [
+    ['listen', [`${addressText(clientAddress(config))}${'host' in config.listen ? '' : config.listen.tls ? ' (TLS)' : ''}      ops ${config.ops === 'off' ? 'off' : addressText(config.ops)}`]],
+    ['upstream', Object.entries(config.upstreams ?? {}).map(([name, { url }]) => `${loaded.isSecret(['upstreams', name, 'url']) ? urlShown(url) : url}${name === 'default' ? '' : `   ${name}`}`)],
+    ['auth', Object.entries(config.authenticators ?? {}).map(([name, authenticator], index) => `${index + 1} ${name.padEnd(12)} ${describe(authenticator)}`)],
+    ['order', orderOf(config)],
+    ['identity', [Object.entries(config.identity ?? { 'X-User-Id': 'sub' }).map(([header, attribute]) => `${header} ← ${attribute}`).join('    ')]],
+    ['public', config.public.length > 0 ? [config.public.join(', ')] : ['nothing']],
+    ['routes', routesOf(config)],
+    ['limits', config.rate_limit.length > 0 ? config.rate_limit.map(quotaText) : ['none by default']],
+    ['client ip', [clientIpText(config)]],
+  ]
+  const body = sections.flatMap(([title, lines]) => lines.map((line, index) => printable(`  ${(index === 0 ? title : '').padEnd(11)} ${line}`.trimEnd())))
+  return `${[head, ...body, ...warnings.map((warning) => paint(YELLOW, printable(`! ${whereOf(warning)}  ${textOf(warning)}`)))].join('\n')}\n`
+}
+
+/** A URL that came from a variable is shown without anything but its origin, the upstream being no secret. */
+const urlShown = (url: string): string => (URL.canParse(url) && !url.startsWith('unix:') ? new URL(url).origin : url)
+
+function describe(authenticator: AuthenticatorConfig): string {
+  switch (authenticator.type) {
+    case 'jwt': {
+      const issuers = authenticator.issuers?.flatMap(({ issuer }) => issuer) ?? authenticator.issuer ?? []
+      const algorithms = authenticator.algorithms ?? (authenticator.secret ? ['HS256'] : ['ES256', 'RS256', 'EdDSA'])
+      return `${issuers.join(', ') || (authenticator.preset ?? '')}   ${algorithms.join(', ')}${authenticator.audience?.length ? `   aud ${authenticator.audience.join(', ')}` : ''}`
+    }
+    case 'api_key':
+      return [authenticator.keys && plural(authenticator.keys.length, 'key'), authenticator.keys_csv !== undefined && `${plural(authenticator.keys_csv.split(',').filter((key) => key.trim() !== '').length, 'key')} from a list`, authenticator.file && `keys from ${authenticator.file}`].filter(Boolean).join(', ') || 'no key'
+    case 'anonymous':
+      return 'lets in whoever sends no credential'
+    default:
+      return otherKind(authenticator)
+  }
+}
+
+/** Kinds that have nothing to add to their name and address. */
+const otherKind = (authenticator: { readonly type: string; readonly url?: unknown; readonly issuer?: unknown }): string =>
+  [authenticator.type, ...[authenticator.url, authenticator.issuer].filter((value) => typeof value === 'string')].join('   ')
+
+function carriersOf(authenticator: AuthenticatorConfig): readonly string[] {
+  if (!('in' in authenticator) || !Array.isArray(authenticator.in)) return []
+  const carriers: readonly Readonly<Record<string, unknown>>[] = authenticator.in
+  return carriers.map((carrier) => ('bearer' in carrier ? 'Authorization: Bearer' : 'header' in carrier ? String(carrier['header']) : `cookie ${String(carrier['cookie'])}`))
+}
+
+function orderOf(config: Config): readonly string[] {
+  const carriers = [...new Set(Object.values(config.authenticators ?? {}).flatMap(carriersOf))]
+  return carriers.length < 2 ? [] : [`${carriers.join(' → ')}; the first one present decides`]
+}
+
+function routesOf(config: Config): readonly string[] {
+  if (!config.routes) return ['/**   every authenticator, any of them']
+  const rows = config.routes.map((route) => [(route.match.methods ?? ['any']).join(','), route.match.path.join(' '), guardOf(route)] as const)
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
+  return [...rows.map(([methods, path, guard]) => `${methods.padEnd(widths[0] ?? 0)} ${path.padEnd(widths[1] ?? 0)}   ${guard}`), 'everything else is denied']
+}
+
+function guardOf(route: RouteConfig): string {
+  if (route.deny) return `denied (${route.deny})`
+  const names = usesOf(route.auth, []).map(({ name }) => name)
+  const how = route.auth !== undefined && typeof route.auth === 'object' && 'all' in route.auth ? 'all of ' : ''
+  const guard = isGuarded(route) ? `${how}${names.join(', ') || 'every authenticator, any of them'}` : 'OPEN to everybody'
+  const demands = [...route.scopes.map((scope) => `scope ${scope}`), ...route.roles.map((role) => `role ${role}`), ...(route.min_tier ? [`tier ${route.min_tier}`] : [])]
+  return [guard, ...(demands.length > 0 ? [`needs ${demands.join(', ')}`] : []), ...(route.mode === 'observe' ? ['only observed, not enforced'] : [])].join('   ')
+}
+
+function quotaText({ name, limit, window, key, burst, shadow }: QuotaConfig): string {
+  const [quota, windowMs] = typeof limit === 'number' ? [limit, window ?? 0] : [limit.quota, limit.windowMs]
+  return `${name} ${quota} per ${durationText(windowMs)} by ${key}${burst === undefined ? '' : `, burst ${burst}`}${shadow ? ', counted only' : ''}`
+}
+
+const UNITS = [['d', 86_400_000], ['h', 3_600_000], ['m', 60_000], ['s', 1_000]] as const
+
+function durationText(ms: number): string {
+  const [unit, length] = UNITS.find(([, size]) => ms >= size && ms % size === 0) ?? ['ms', 1]
+  return `${ms / length} ${unit}`
+}
+
+function clientIpText({ client_ip }: Config): string {
+  if (client_ip.trusted_proxies.length === 0) return 'taken from the TCP connection'
+  return `${client_ip.header.join(', ')} when it comes from ${client_ip.trusted_proxies.join(', ')}, otherwise the TCP connection`
+}
