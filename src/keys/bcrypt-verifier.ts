@@ -48,7 +48,7 @@ const workOf = (hashes: readonly string[]): number => hashes.reduce((sum, hash) 
 
 /** A fixed window, so that random keys cannot burn more than a stated share of a core. */
 function createBudget(perMinute: number): (work: number, now: EpochMs) => DurationMs {
-  let opensAt = 0
+  let opensAt = -Infinity
   let spent = 0
   return (work, now) => {
     if (now >= opensAt + 60_000 || now < opensAt) {
@@ -79,7 +79,9 @@ export function createBcryptVerifier(limits: BcryptLimits = BCRYPT_LIMITS): Bcry
   let worker: Worker | undefined
   let count = 0
 
-  const failAll = (): void => {
+  const failAll = (thread: Worker): void => {
+    // A thread tells its error and its exit; by the second, another one may be at work.
+    if (worker !== thread) return
     worker = undefined
     for (const { reject } of waiting.values()) reject(new BcryptBusy('the bcrypt thread ended', 1_000))
     waiting.clear()
@@ -96,8 +98,8 @@ export function createBcryptVerifier(limits: BcryptLimits = BCRYPT_LIMITS): Bcry
       // Without a guess under way the thread does not hold the process up.
       if (waiting.size === 0) thread.unref()
     })
-    thread.on('error', failAll)
-    thread.on('exit', failAll)
+    thread.on('error', () => failAll(thread))
+    thread.on('exit', () => failAll(thread))
     return thread
   }
 
@@ -114,7 +116,8 @@ export function createBcryptVerifier(limits: BcryptLimits = BCRYPT_LIMITS): Bcry
       const answer = new Promise<number>((resolve, reject) => {
         waiting.set(id, { resolve, reject })
       })
-      worker.postMessage({ id, key, hashes })
+      // The empty list of transfers: the key is copied, and a linter does not take this for a window's message.
+      worker.postMessage({ id, key, hashes }, [])
       return answer
     },
     close: () => {

@@ -6,5 +6,5 @@ interface Guess { readonly id: number; readonly key: string; readonly hashes: re
 
 parentPort?.on('message', ({ id, key, hashes }: Guess) => {
   const index = hashes.findIndex((hash) => compareSync(key, hash))
-  parentPort?.postMessage({ id, index })
+  parentPort?.postMessage({ id, index }, [])
 })
