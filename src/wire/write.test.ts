@@ -130,8 +130,14 @@ describe('writeReplyToSocket', () => {
   })
 
   test('a client that keeps sending still reads its answer', async () => {
-    const answer = await exchange(await listen({ upgrade: (_request, socket) => writeReplyToSocket(socket, REPLY) }), UPGRADE + 'x'.repeat(200_000))
+    const bytesRead = Promise.withResolvers<number>()
+    const port = await listen({ upgrade: (_request, socket) => {
+      socket.on('close', () => bytesRead.resolve((socket as Socket).bytesRead))
+      writeReplyToSocket(socket, REPLY)
+    } })
+    const answer = await exchange(port, UPGRADE + 'x'.repeat(500_000))
     expect(linesOf(answer)[0]).toBe('HTTP/1.1 401 Unauthorized')
+    expect(await bytesRead.promise).toBeGreaterThan(500_000)
   })
 
   test('a client that is gone is not an error, neither before nor while writing', async () => {
