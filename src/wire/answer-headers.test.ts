@@ -3,7 +3,7 @@ import { NO_NETWORKS } from '../base/cidr.ts'
 import type { Answer } from '../model/decision.ts'
 import type { WireSettings } from '../model/gateway.ts'
 import type { ServiceLimit } from '../model/quota.ts'
-import { answerHeaders, mergeAnswerHeaders } from './answer-headers.ts'
+import { answerHeaders } from './answer-headers.ts'
 import { createCorsPolicy } from './cors.ts'
 
 const ORIGIN = 'https://app.example.com'
@@ -35,19 +35,5 @@ describe('what is added to an answer', () => {
     for (const origin of [ORIGIN, 'https://evil.example']) {
       expect(added(answer(cors.preflightFor(origin)), { ...WIRE, cors })).toEqual([['X-Request-Id', 'r-1']])
     }
-  })
-})
-
-describe('merged into the fields of an upstream', () => {
-  test.each([
-    ['ours replace the upstream\'s, in any case', ['x-request-id', 'theirs', 'Content-Type', 'text/plain'], [['X-Request-Id', 'r-1']], ['Content-Type', 'text/plain', 'X-Request-Id', 'r-1']],
-    ['Vary adds up', ['Vary', 'Accept'], [['Vary', 'Origin']], ['Vary', 'Accept', 'Vary', 'Origin']],
-    ['the limits of an upstream stand beside ours', ['RateLimit', '"up";r=1;t=1'], [['RateLimit', '"m";r=59;t=60']], ['RateLimit', '"up";r=1;t=1', 'RateLimit', '"m";r=59;t=60']],
-    ['the old limit fields of an upstream are never replaced by more generous ones', ['x-ratelimit-remaining', '1'], [['X-RateLimit-Limit', '60'], ['X-RateLimit-Remaining', '59']], ['x-ratelimit-remaining', '1']],
-    ['two answers to one CORS question become ours', ['access-control-allow-origin', '*', 'Access-Control-Allow-Credentials', 'true'], [['Access-Control-Allow-Origin', ORIGIN]], ['Access-Control-Allow-Origin', ORIGIN]],
-    ['an upstream that speaks CORS itself is left alone when there is no policy', ['access-control-allow-origin', '*'], [['X-Request-Id', 'r-1']], ['access-control-allow-origin', '*', 'X-Request-Id', 'r-1']],
-    ['repeated fields stay repeated', ['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2'], [], ['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2']],
-  ] as [string, string[], [string, string][], string[]][])('%s', (_title, upstream, fields, expected) => {
-    expect(mergeAnswerHeaders(upstream, fields)).toEqual(expected)
   })
 })
