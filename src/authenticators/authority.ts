@@ -59,7 +59,7 @@ export function createAuthority({ dependency, operation, timeoutMs, fetchJson, o
   const tell = (answer: SideAnswer | SideFailure, startedAt: number): void => {
     const outcome = answer.kind === 'timeout' ? 'timeout' : answer.kind === 'answer' && answer.status < 500 ? 'ok' : 'error'
     const detail = answer.kind === 'answer' ? `answered ${answer.status}` : answer.detail
-    observer.called({ provider: dependency, operation, outcome, durationMs: clock() - startedAt, detail })
+    observer.called({ provider: dependency, operation, outcome, durationMs: performance.now() - startedAt, detail })
   }
 
   const understood = (answer: SideAnswer): Answered | Unavailable => {
@@ -78,7 +78,7 @@ export function createAuthority({ dependency, operation, timeoutMs, fetchJson, o
     unavailable,
     misconfigured: (cause) => ({ ...unavailable(cause), misconfigured: true }),
     ask: async (question) => {
-      const startedAt = clock()
+      const startedAt = performance.now()
       const call: SideCall = { ...question, timeoutMs, maxBytes: MAX_ANSWER_BYTES }
       const answer = await fetchJson(call)
       tell(answer, startedAt)
