@@ -13,9 +13,17 @@ const FILE_KEYS: readonly (readonly string[])[] = [
   ['authenticators', '*', 'file'],
 ]
 
+/** Files that Postern or somebody else may only make later; `redis://` and the like are no files. */
+const LATER_FILE_KEYS: readonly (readonly string[])[] = [
+  ['authenticators', '*', 'store'],
+  ['authenticators', '*', 'import'],
+]
+
+const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
+
 /** Makes file names absolute: they are meant from the folder of the config, wherever Postern was started. */
 export const withAbsolutePaths = (tree: unknown, directory: string): unknown =>
-  FILE_KEYS.reduce((changed, keys) => mapAt(changed, keys, (value) => (typeof value === 'string' && value !== '' ? resolve(directory, value) : value)), tree)
+  [...FILE_KEYS, ...LATER_FILE_KEYS].reduce((changed, keys) => mapAt(changed, keys, (value) => (typeof value === 'string' && value !== '' && !isUrl(value) ? resolve(directory, value) : value)), tree)
 
 function mapAt(tree: unknown, [key, ...rest]: readonly string[], change: (value: unknown) => unknown): unknown {
   if (key === undefined) return change(tree)

@@ -98,6 +98,12 @@ const assertedSubject = z.strictObject({
   pattern: z.string().default('^[\\x21-\\x7e]+$').describe('Anchored pattern of the value.'),
 }).meta({ title: 'asserted subject' })
 
+const keyIssue = z.strictObject({
+  prefix: z.string().regex(/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/, 'expected lower-case words joined by "_", such as "acme"').max(24).optional().describe('Label in front of new keys. Default: the first of `prefix`, or ak_live.'),
+  environment: z.string().regex(/^[a-z][a-z0-9]{0,6}$/, 'expected one short word such as "live" or "test"').optional().describe('Second part of the label, such as live or test.'),
+  checksum: z.enum(['crc32', 'none']).optional().describe('crc32: keys whose checksum does not fit are refused unseen. none: keys of any form are looked up, such as imported ones. New keys always have one. Default: crc32, or none with `import`.'),
+}).meta({ title: 'form of new keys' })
+
 export const apiKeyAuthenticator = z.strictObject({
   type: z.literal('api_key'),
   in: z.array(carrier).min(1).default([{ header: 'X-API-Key' }]).describe('Carriers; the first that is present decides.'),
@@ -106,6 +112,11 @@ export const apiKeyAuthenticator = z.strictObject({
   keys_csv: z.string().optional().describe('Comma-separated keys, each `key` or `name=key`. Empty: off.'),
   keys_csv_subject: text.default('client').describe('Ids of keys from `keys_csv` are this, a dash and 8 hex digits of the digest.'),
   file: text.optional().describe('YAML file with `keys:`, a list of the same shape; digests recommended. Re-read when it changes.'),
+  store: z.string().optional().describe('Where managed keys live: a file on a local disk (SQLite), made when it is absent. Needs `pepper`; both empty: off.'),
+  pepper: z.string().optional().describe('Secret that the digests of managed keys are made with, at least 16 characters; kept outside the store.'),
+  previous_peppers: oneOrMore.optional().describe('Peppers before the current one; keys that still have one of them get the current one with their next use.'),
+  issue: keyIssue.optional(),
+  import: z.string().optional().describe('An `api-keys.json` to bring into the store, at start and when it changes. Empty: off.'),
   min_length: count.prefault(8).describe('Shorter values are refused unseen.'),
   subject: assertedSubject.optional(),
   ...knobs,

@@ -118,6 +118,11 @@ export const configSchema = z.strictObject({
   version: z.literal(1),
   listen: listener.prefault('127.0.0.1:8080').describe('Where clients connect.'),
   ops: z.union([z.literal('off'), address]).prefault('127.0.0.1:9090').describe('Probes and metrics; holds no secret.'),
+  admin: z.strictObject({
+    listen: address.prefault('127.0.0.1:9091'),
+    token: z.string().default('').describe('Bearer token of the admin API. Empty: the admin face is off.'),
+    hosts: list.prefault([]).describe('Names that it may be asked by, besides localhost, its own address and any IP address.'),
+  }).optional().describe('Managing keys over HTTP, on a listener of its own.'),
   public_url: httpUrl.optional().describe('How clients reach this API.'),
   upstream: z.union([upstreamUrl, upstream]).optional().describe('The guarded API, when there is one.'),
   upstreams: z.record(text, upstream).optional().describe('Several upstreams by name; the first is the default.'),
