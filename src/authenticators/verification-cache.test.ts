@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { principal } from '../../test/support/described.ts'
+import { createVerificationCache } from './verification-cache.ts'
+
+const cache = (more = {}) => createVerificationCache({ authenticatorId: 'jwt', ttlMs: 60_000, maxEntries: 3, ...more })
+const entry = (until: number) => ({ principal: principal('alice'), until })
+
+describe('the verification cache', () => {
+  it.each([
+    ['for its time to live', 1_000_000, 59_999, true],
+    ['no longer than that', 1_000_000, 60_000, false],
+    ['never past the expiry of the token', 30_000, 30_000, false],
+    ['until just before it', 30_000, 29_999, true],
+  ])('remembers %s', (_title, until, later, expected) => {
+    const tokens = cache()
+    tokens.set('token', entry(until), 0)
+    expect(tokens.get('token', later) !== undefined).toBe(expected)
+  })
+
+  it('remembers nothing when it is turned off, or the token has expired', () => {
+    const off = cache({ ttlMs: 0 })
+    off.set('token', entry(1_000_000), 0)
+    const on = cache()
+    on.set('token', entry(5), 5)
+    expect([off.get('token', 0), off.size(), on.size()]).toEqual([undefined, 0, 0])
+  })
+
+  it('forgets what has run out, on request, and all of it', () => {
+    const tokens = cache()
+    for (const token of ['a', 'b', 'c']) tokens.set(token, entry(100), 0)
+    tokens.get('a', 100)
+    tokens.delete('b')
+    expect(tokens.size()).toBe(1)
+    tokens.clear()
+    expect(tokens.size()).toBe(0)
+  })
+
+  it('tells tokens apart that differ in one character', () => {
+    const tokens = cache()
+    tokens.set('token', entry(100), 0)
+    expect(tokens.get('tokeN', 0)).toBeUndefined()
+  })
+
+  it('is bounded by entries and by size, and keeps what was used last', () => {
+    const tokens = cache()
+    for (const token of ['a', 'b', 'c', 'd']) tokens.set(token, entry(100), 0)
+    expect([tokens.size(), tokens.get('a', 0)]).toEqual([3, undefined])
+    const large = cache({ maxEntries: 100_000 })
+    for (let index = 0; index < 5_000; index += 1) large.set(`${index}${'x'.repeat(8_192)}`, entry(100), 0)
+    expect(large.size()).toBeLessThan(4_200)
+  })
+})
