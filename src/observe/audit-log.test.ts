@@ -27,7 +27,7 @@ const TRIED: readonly Attempt[] = [
   { authenticatorId: 'partner', kind: 'api_key', outcome: 'authenticated' },
 ]
 
-const principalsOf = (primary: Principal): Principals => ({ primary, byAuthenticator: new Map([[primary.authenticatorId, primary]]), requiredScopes: [] })
+const principalsOf = (primary: Principal): Principals => ({ primary, byAuthenticator: new Map([[primary.authenticatorId, primary]]), requiredScopes: new Map() })
 
 // The audit log reads of an allowed decision no more than this.
 const allowed = (primary: Principal): Decision => ({ outcome: 'allow', limits: [], attempts: TRIED, principals: principalsOf(primary), route: { id: 'orders' } }) as unknown as Decision

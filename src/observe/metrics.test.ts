@@ -19,7 +19,7 @@ const allow = (more: Partial<Allow> = {}): DecidedEvent => ({
   face: 'proxy',
   wire,
   durationMs: 0.4,
-  decision: { outcome: 'allow', limits: [], attempts: [JWT], principals: { primary: { kind: 'anonymous', authenticatorId: 'idp' }, byAuthenticator: new Map(), requiredScopes: [] }, ...more } as Allow,
+  decision: { outcome: 'allow', limits: [], attempts: [JWT], principals: { primary: { kind: 'anonymous', authenticatorId: 'idp' }, byAuthenticator: new Map(), requiredScopes: new Map() }, ...more } as Allow,
 })
 
 let metrics: Metrics | undefined

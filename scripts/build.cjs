@@ -1,0 +1,95 @@
+'use strict'
+// Bundles src/main.ts into dist/: one minified file and a chunk for each thing that is imported lazily. Idle memory and start
+// time are the reason: the modules of a dozen packages cost more as files than as one.
+// Runs from `prepare` on whatever Node npm runs on, and must never fail an install: without a bundle the launcher runs the
+// sources. `npm run build` does fail.
+const { execFileSync } = require('node:child_process')
+const { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } = require('node:fs')
+const { basename, join } = require('node:path')
+
+const root = join(__dirname, '..')
+const outdir = join(root, 'dist')
+const installing = process.env.npm_lifecycle_event === 'prepare'
+
+// Packages in CommonJS ask for `require` and `__dirname`, which an ES module does not have.
+const BANNER = [
+  "import { createRequire as postern_createRequire } from 'node:module'",
+  'const require = postern_createRequire(import.meta.url)',
+  'const __filename = import.meta.filename, __dirname = import.meta.dirname',
+].join(';')
+
+function revision() {
+  try {
+    return execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] }).toString().trim()
+  } catch {
+    return 'unknown'
+  }
+}
+
+/** Licence texts of everything that is in the bundle, which minifying would drop. */
+function licences(inputs) {
+  const folders = new Set()
+  for (const path of Object.keys(inputs)) {
+    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)
+    if (match) folders.add(match[1])
+  }
+  return [...folders].sort().map((folder) => {
+    const about = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
+    const file = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'LICENCE', 'License', 'license', 'LICENSE-MIT'].map((name) => join(root, folder, name)).find((path) => existsSync(path))
+    return `${about.name} ${about.version} (${about.license})\n\n${file ? readFileSync(file, 'utf8').trim() : 'The package carries no licence text.'}\n`
+  }).join('\n----------------------------------------\n\n')
+}
+
+async function build() {
+  const { build: bundle } = require('esbuild')
+  rmSync(outdir, { recursive: true, force: true })
+  const stamp = { version: require('../package.json').version, revision: revision() }
+  const result = await bundle({
+    absWorkingDir: root,
+    entryPoints: ['src/main.ts', ...workers()],
+    outdir,
+    entryNames: '[name]',
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    minify: true,
+    legalComments: 'none',
+    metafile: true,
+    banner: { js: BANNER },
+    define: { 'process.env.POSTERN_BUILD_REVISION': JSON.stringify(stamp.revision) },
+    logLevel: 'warning',
+  })
+  writeFileSync(join(outdir, 'LICENSES.txt'), licences(result.metafile.inputs))
+  // Last: a build that was interrupted has no stamp and is not used.
+  writeFileSync(join(outdir, '.stamp'), `${JSON.stringify(stamp)}\n`)
+}
+
+/** Threads are started by file name, so each is a program of its own. */
+function workers() {
+  return readdirSync(join(root, 'src'), { recursive: true }).filter((path) => path.endsWith('-worker.ts')).map((path) => join('src', path))
+}
+
+function missing() {
+  if (!existsSync(join(root, 'src', 'main.ts'))) return 'there are no sources'
+  try {
+    require.resolve('esbuild')
+    return undefined
+  } catch {
+    return 'esbuild is not installed'
+  }
+}
+
+const reason = missing()
+if (reason !== undefined) {
+  console.error(`postern: no bundle was built: ${reason}.`)
+  process.exitCode = installing ? 0 : 1
+} else {
+  build().catch((error) => {
+    console.error(`postern: no bundle was built; the sources run as they are. ${basename(__filename)}: ${error.message}`)
+    rmSync(outdir, { recursive: true, force: true })
+    process.exitCode = installing ? 0 : 1
+  })
+}

@@ -1,0 +1,65 @@
+import type { Command, CommandOption } from './command.ts'
+
+/** Options that every command takes. */
+export const GLOBAL_OPTIONS: Readonly<Record<string, CommandOption>> = {
+  config: { type: 'string', short: 'c', value: 'FILE', help: 'config file; default ./postern.yaml, then /etc/postern/postern.yaml' },
+  json: { type: 'boolean', help: 'data as JSON on stdout' },
+  quiet: { type: 'boolean', short: 'q', help: 'only what failed' },
+  'no-color': { type: 'boolean', help: 'no colours (also NO_COLOR=1)' },
+  help: { type: 'boolean', short: 'h', help: 'this text' },
+}
+
+const NO_ARGUMENTS = { arguments: '', minimum: 0, maximum: 0 } as const
+
+/** Every command. The first is the default. */
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  run: { ...NO_ARGUMENTS, summary: 'guard the API that the config names', options: {}, load: () => import('./serve.ts') },
+  check: { ...NO_ARGUMENTS, summary: 'read the config, print every mistake and what is exposed', options: {}, load: () => import('./check.ts') },
+  explain: {
+    summary: 'run one request through the real pipe and print each stage',
+    arguments: 'METHOD PATH',
+    minimum: 2,
+    maximum: 2,
+    options: {
+      token: { type: 'string', value: 'TOKEN|-', help: 'bearer token; - reads it from stdin' },
+      key: { type: 'string', value: 'KEY|-', help: 'API key, in the first carrier that the config names' },
+      cookie: { type: 'string', value: 'NAME=VALUE', multiple: true, help: 'a cookie; may be repeated' },
+      header: { type: 'string', short: 'H', value: "'NAME: VALUE'", multiple: true, help: 'a header; may be repeated' },
+      ip: { type: 'string', value: 'ADDRESS', help: 'address of the TCP peer; default 127.0.0.1' },
+      host: { type: 'string', value: 'HOST', help: 'host that is asked for; default localhost' },
+      https: { type: 'boolean', help: 'as if it came over TLS' },
+    },
+    load: () => import('./explain.ts'),
+  },
+  schema: { ...NO_ARGUMENTS, summary: 'print the JSON Schema of the config', options: {}, load: () => import('./schema.ts') },
+  healthcheck: {
+    ...NO_ARGUMENTS,
+    summary: 'ask /readyz of the instance beside this one',
+    options: { address: { type: 'string', value: 'HOST:PORT', help: 'ops listener; default: the one of the config' } },
+    load: () => import('./healthcheck.ts'),
+  },
+  version: { ...NO_ARGUMENTS, summary: 'print versions', options: {}, load: () => import('./version-command.ts') },
+  dev: {
+    ...NO_ARGUMENTS,
+    summary: 'try it on this machine: a demo API, a token issuer and Postern in front',
+    options: {
+      upstream: { type: 'string', value: 'URL', help: 'guard this API instead of the demo one' },
+      port: { type: 'string', short: 'p', value: 'N', help: 'port of Postern; default 8080' },
+    },
+    load: () => import('./dev.ts'),
+  },
+  token: {
+    summary: 'mint a token that the dev instance accepts',
+    arguments: 'SUB',
+    minimum: 1,
+    maximum: 1,
+    options: {
+      claim: { type: 'string', value: 'NAME=VALUE', multiple: true, help: 'a further claim, JSON or text; may be repeated' },
+      scopes: { type: 'string', value: 'A,B', help: 'scopes' },
+      exp: { type: 'string', value: 'DURATION', help: 'how long it lives; default 5m, negative for an expired one' },
+    },
+    load: () => import('./token.ts'),
+  },
+}
+
+export const DEFAULT_COMMAND = 'run'

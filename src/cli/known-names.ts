@@ -1,0 +1,22 @@
+import type { Compiled } from '../config/compile.ts'
+import type { Config, QuotaConfig } from '../config/schema.ts'
+import type { KnownNames } from '../observe/known-series.ts'
+
+const namesOf = (quotas: readonly QuotaConfig[] | 'tier' | 'none' | undefined): readonly string[] => (Array.isArray(quotas) ? quotas.map(({ name }: QuotaConfig) => name) : [])
+
+/** Policy ids as the compiler makes them: tiers use names of their own. */
+function policies({ rate_limit, routes, tiers, failed_authentication }: Config): readonly string[] {
+  const tiered = Object.entries(tiers ?? {}).flatMap(([tier, { limits }]) => namesOf(limits).map((name) => `${tier}/${name}`))
+  return [...new Set([...namesOf(rate_limit), ...(routes ?? []).flatMap((route) => namesOf(route.rate_limit)), ...tiered, ...(failed_authentication ? ['failed_authentication'] : [])])]
+}
+
+/** What a config makes possible as label values. */
+export function knownNames(config: Config, { authenticators, gateway }: Compiled): KnownNames {
+  const used = [...authenticators.values()].map(({ authenticator }) => authenticator)
+  return {
+    kinds: used.map(({ kind }) => kind),
+    providers: used.map(({ id, kind }) => ({ name: id, kind })),
+    policies: policies(config),
+    identityHeaders: [...gateway.wire.owned.identity],
+  }
+}

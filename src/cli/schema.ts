@@ -1,0 +1,9 @@
+import { schemaDocument } from '../config/document.ts'
+import type { Run } from './command.ts'
+import { EXIT } from './exit-codes.ts'
+
+/** `postern schema`: the JSON Schema of the config, for editors. */
+export const run: Run = async ({ terminal }) => {
+  terminal.out(schemaDocument().trimEnd())
+  return EXIT.ok
+}
