@@ -94,7 +94,7 @@ function badNetworks(networks: readonly string[], path: ConfigPath): readonly Fi
 
 function checkClientIp(config: Config): readonly Finding[] {
   if (config.client_ip.trusted_proxies.length > 0 || config.client_ip.direct) return []
-  return [{ path: ['client_ip', 'trusted_proxies'], message: "is empty. Behind a load balancer every caller would have the balancer's address and share one rate limit. Add its CIDR, or set client_ip.direct: true to silence this", needs: ['client_ip'] }]
+  return [{ path: ['client_ip', 'trusted_proxies'], message: "empty. Behind a load balancer every caller would have the balancer's address and share one rate limit. Add its CIDR, or set client_ip.direct: true to silence this", needs: ['client_ip'] }]
 }
 
 function checkCors(config: Config): readonly Finding[] {

@@ -7,8 +7,8 @@ const CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'pro
 
 const CREDENTIALS = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie'])
 
-/** Fields that Postern writes itself. */
-const FORWARDING = /^(forwarded|via|x-forwarded(-.*)?|x-real-ip|x-request-id|traceparent|tracestate)$/
+/** Fields that Postern writes itself. `X-Forwarded-User` and the like are none: APIs written for other gateways read their identity there. */
+const FORWARDING = /^(forwarded|via|x-forwarded|x-forwarded-(for|host|proto|port|prefix|scheme|ssl|server|by|uri|method)|x-real-ip|x-request-id|traceparent|tracestate)$/
 
 function identityMistake(name: string, carriers: ReadonlySet<string>): string | undefined {
   const lower = name.toLowerCase()

@@ -14,7 +14,7 @@ export function patternMistake(pattern: string): string | undefined {
   if (segments.slice(0, -1).includes('**')) return '"**" stands for the rest of the path and can only be the last segment'
   if (new Set(names).size < names.length) return 'a parameter stands twice'
   const odd = segments.find((segment) => /[*{}]/.test(segment) && !['*', '**'].includes(segment) && !PARAMETER.test(segment))
-  if (odd !== undefined) return `"${odd}" – a wildcard is a whole segment: {name}, * or, at the end, **`
+  if (odd !== undefined) return `a wildcard is a whole segment, {name}, * or, at the end, **, and not "${odd}"`
   // What the target rules refuse never reaches the routes, so a pattern of it would be dead.
   const probe = `/${segments.map((segment) => (/^[*{]/.test(segment) ? 'x' : segment)).join('/')}`
   const target = targetOf({ rawTarget: probe, host: 'localhost', scheme: 'http', method: 'GET' })

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { semanticMistakes, type Finding } from './check-config.ts'
 import { withAbsolutePaths } from './file-paths.ts'
 import { fillReferences } from './fill.ts'
+import { hideFilled, type Hidden } from './hide.ts'
 import { ConfigFileError, pathText, type ConfigPath, type Mistake, type PlacedMistake } from './mistake.ts'
 import { isSecretPath, mistakesOf } from './mistakes-of.ts'
 import { applyOverrides, type Overridden, type VariableMistake } from './overrides.ts'
@@ -62,8 +63,9 @@ export function loadConfig({ file, env, readFile = readFromDisk }: LoadInput): L
   const normal = writeOutShortForms(overridden.tree)
   const tree = withAbsolutePaths(normal.tree, directory)
   const parsed = parseTree(tree)
-  const written = (path: ConfigPath): string | undefined => writtenAt(filled.written, overridden, normal.fileOf(path))
-  const places = createPlaces({ source, file: name, overridden, fileOf: normal.fileOf })
+  const hidden: Hidden = { tree: overridden.tree, written: new Map([...filled.written, ...overridden.origins]), paths: [...filled.paths, ...overridden.paths] }
+  const written = (path: ConfigPath): string | undefined => hidden.written.get(pathText(normal.fileOf(path)))
+  const places = createPlaces({ source, file: name, overridden, hidden, fileOf: normal.fileOf })
 
   const broken = filled.mistakes.map(({ path }) => path)
   const spelling = mistakesOf(parsed.issues, { schema: configSchema, tree, writtenAs: written }).map((mistake) => ({ ...mistake, path: normal.fileOf(mistake.path) }))
@@ -105,20 +107,14 @@ function fingerprintOf(text: string, files: ReadonlyMap<string, string>): string
   return digest.digest('hex')
 }
 
-/** How the value at a path of the file is written, when it is a reference or comes from a variable. */
-function writtenAt(written: ReadonlyMap<string, string>, { origins }: Overridden, path: ConfigPath): string | undefined {
-  const key = pathText(path)
-  return origins.get(key) ?? written.get(key)
-}
-
 const ofVariable = ({ variable, path, message }: VariableMistake): PlacedMistake => ({ path, message, file: `env ${variable}`, line: 0, column: 0 })
 
 /** Mistakes of meaning that were found in what is left of a config whose wrong parts were taken away. */
 function stillTrue({ parsed, broken, incomplete, fileOf }: { parsed: Parsed; broken: readonly ConfigPath[]; incomplete: boolean; fileOf: (path: ConfigPath) => ConfigPath }): (finding: Finding) => boolean {
   const gone = new Set([...parsed.pruned.map(([top]) => top), ...broken.map(([top]) => (top === 'auth' ? 'authenticators' : top === 'upstream' ? 'upstreams' : top))])
   if (incomplete) gone.add('authenticators').add('upstreams')
-  const doubtful = broken.map(pathText)
-  return ({ needs = [], path }) => !needs.some((key) => gone.has(key)) && !doubtful.includes(pathText(fileOf(path)))
+  const doubtful = new Set(broken.map(pathText))
+  return ({ needs = [], path }) => !needs.some((key) => gone.has(key)) && !doubtful.has(pathText(fileOf(path)))
 }
 
 interface Places {
@@ -129,7 +125,15 @@ interface Places {
   readonly originOf: (path: ConfigPath, written: ReadonlyMap<string, string>) => Origin
 }
 
-function createPlaces({ source, file, overridden, fileOf }: { source: SourceTree; file: string; overridden: Overridden; fileOf: (path: ConfigPath) => ConfigPath }): Places {
+interface PlacesInput {
+  readonly source: SourceTree
+  readonly file: string
+  readonly overridden: Overridden
+  readonly hidden: Hidden
+  readonly fileOf: (path: ConfigPath) => ConfigPath
+}
+
+function createPlaces({ source, file, overridden, hidden, fileOf }: PlacesInput): Places {
   const nowhere: Place = { line: 0, column: 0 }
   const variableOf = (path: ConfigPath): string | undefined => overridden.origins.get(pathText(path))
   /** What is not written is shown where it would stand: at the key of the map around it. */
@@ -144,7 +148,8 @@ function createPlaces({ source, file, overridden, fileOf }: { source: SourceTree
   }
   const placeInFile = (path: ConfigPath, at?: 'key'): Place => (at && source.find(path, 'key')) ?? source.find(path, 'value') ?? around(path)
   const inFile = (mistakes: readonly Mistake[]): readonly PlacedMistake[] =>
-    mistakes.map((mistake) => {
+    mistakes.map((found) => {
+      const mistake = { ...found, message: hideFilled(found.path, found.message, hidden) }
       const variable = variableOf(mistake.path)
       return variable === undefined ? { ...mistake, file, ...placeInFile(mistake.path, mistake.at) } : { ...mistake, file: `env ${variable}`, ...nowhere }
     })

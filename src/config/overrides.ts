@@ -19,6 +19,8 @@ export interface Overridden {
   readonly warnings: readonly VariableMistake[]
   /** Path in the file's form to the variable that gave its value. */
   readonly origins: ReadonlyMap<string, string>
+  /** Those paths themselves. */
+  readonly paths: readonly ConfigPath[]
 }
 
 const PREFIX = 'POSTERN_'
@@ -46,6 +48,7 @@ export function applyOverrides({ tree, env, secrets }: { tree: unknown; env: Nod
   const warnings: VariableMistake[] = []
   const origins = new Map<string, string>()
   const links: string[] = []
+  const paths: ConfigPath[] = []
   const names = Object.keys(env).filter((name) => name.startsWith(PREFIX) && !OTHER_VARIABLES.has(name) && env[name] !== undefined)
   let result = tree
   for (const variable of names.toSorted()) {
@@ -66,10 +69,11 @@ export function applyOverrides({ tree, env, secrets }: { tree: unknown; env: Nod
         else result = changed.tree
       }
       origins.set(key, variable)
+      paths.push(found.path)
     }
   }
   if (links.length > 0) warnings.push({ variable: links[0] ?? '', path: [], message: `${links.length === 1 ? 'looks' : `and ${links.length - 1} more look`} like a Kubernetes service link and ${links.length === 1 ? 'is' : 'are'} ignored; set enableServiceLinks: false in the pod` })
-  return { tree: result, mistakes, warnings, origins }
+  return { tree: result, mistakes, warnings, origins, paths }
 }
 
 interface Target { readonly path: ConfigPath; readonly fromFile: boolean }

@@ -57,7 +57,20 @@ export function formatSummary(loaded: LoadedConfig, style: ReportStyle = {}): st
     ['client ip', [clientIpText(config)]],
   ]
   const body = sections.flatMap(([title, lines]) => lines.map((line, index) => printable(`  ${(index === 0 ? title : '').padEnd(11)} ${line}`.trimEnd())))
-  return `${[head, ...body, ...warnings.map((warning) => paint(YELLOW, printable(`! ${whereOf(warning)}  ${textOf(warning)}`)))].join('\n')}\n`
+  return `${[head, ...body, ...warnings.map((warning) => paint(YELLOW, wrapped(printable(`! ${whereOf(warning)}  ${textOf(warning)}`))))].join('\n')}\n`
+}
+
+const LINE_LENGTH = 100
+
+/** Breaks a long line between words; what follows is indented. */
+function wrapped(text: string): string {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + 1 + word.length > LINE_LENGTH) lines.push(last === undefined ? word : `  ${word}`)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines.join('\n')
 }
 
 /** A URL that came from a variable is shown without anything but its origin, the upstream being no secret. */
@@ -71,7 +84,7 @@ function describe(authenticator: AuthenticatorConfig): string {
       return `${issuers.join(', ') || (authenticator.preset ?? '')}   ${algorithms.join(', ')}${authenticator.audience?.length ? `   aud ${authenticator.audience.join(', ')}` : ''}`
     }
     case 'api_key':
-      return [authenticator.keys && plural(authenticator.keys.length, 'key'), authenticator.keys_csv !== undefined && `${plural(authenticator.keys_csv.split(',').filter((key) => key.trim() !== '').length, 'key')} from a list`, authenticator.file && `keys from ${authenticator.file}`].filter(Boolean).join(', ') || 'no key'
+      return [authenticator.keys && plural(authenticator.keys.length, 'key'), authenticator.keys_csv !== undefined && `${plural(authenticator.keys_csv.split(',').filter((key) => key.trim() !== '').length, 'key')} from a list`, authenticator.file && `keys from ${authenticator.file}`, authenticator.store && 'managed keys'].filter(Boolean).join(', ') || 'no key'
     case 'anonymous':
       return 'lets in whoever sends no credential'
     default:
@@ -117,7 +130,11 @@ function quotaText({ name, limit, window, key, burst, shadow }: QuotaConfig): st
 
 const UNITS = [['d', 86_400_000], ['h', 3_600_000], ['m', 60_000], ['s', 1_000]] as const
 
+const PERIODS = new Map([[1_000, 'second'], [60_000, 'minute'], [3_600_000, 'hour'], [86_400_000, 'day']])
+
 function durationText(ms: number): string {
+  const period = PERIODS.get(ms)
+  if (period !== undefined) return period
   const [unit, length] = UNITS.find(([, size]) => ms >= size && ms % size === 0) ?? ['ms', 1]
   return `${ms / length} ${unit}`
 }

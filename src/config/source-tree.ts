@@ -65,10 +65,13 @@ function rootOf(walk: Walk, document: Document): unknown {
   return valueOf(walk, contents as Node, [])
 }
 
-/** Errors of the YAML parser, with its own words after ours. */
+/** Errors of the YAML parser, with its own words after ours; one per line, since what follows on a line follows from the first. */
 function syntaxMistakes(document: Document, text: string): Walk['found'] {
-  const found = [...document.errors, ...document.warnings].map((error) => {
-    const line = text.slice(text.lastIndexOf('\n', error.pos[0] - 1) + 1).split('\n', 1)[0] ?? ''
+  const lineStart = (offset: number): number => text.lastIndexOf('\n', offset - 1) + 1
+  const errors = [...document.errors, ...document.warnings].toSorted((a, b) => a.pos[0] - b.pos[0])
+  const firsts = errors.filter((error, index) => !errors.slice(0, index).some((other) => lineStart(other.pos[0]) === lineStart(error.pos[0])))
+  const found = firsts.map((error) => {
+    const line = text.slice(lineStart(error.pos[0])).split('\n', 1)[0] ?? ''
     const hint = /[[{,:]\s*[^"'\s]*\$\{/.test(line) ? '. Inside { } and [ ] a reference must be quoted: "${NAME}"' : ''
     return { path: [], message: `not valid YAML: ${error.message.replaceAll(/\s+/g, ' ')}${hint}`, offset: error.pos[0] }
   })
