@@ -1,4 +1,4 @@
-import type { DurationMs } from '../base/time.ts'
+import type { DurationMs, EpochMs } from '../base/time.ts'
 import type { Decision, StageName } from './decision.ts'
 import type { RequestDescription } from './request.ts'
 
@@ -43,12 +43,27 @@ export interface CalledEvent {
   readonly detail?: string
 }
 
+/** Somebody changed something that decides who gets in. */
+export interface AdministeredEvent {
+  /** A stable slug: key_issued, key_rotated, key_revoked, … */
+  readonly act: string
+  /** Who did it: `admin`, `cli:alice`. */
+  readonly actor: string
+  readonly at: EpochMs
+  /** Public id of what was changed. */
+  readonly target: string
+  /** Never a secret. */
+  readonly details: Readonly<Record<string, string | undefined>>
+}
+
 /** What watches. Nothing in pipeline, authenticators, limiters or keys knows more of it than this. */
 export interface Observer {
   readonly decided: (event: DecidedEvent) => void
   readonly exchanged: (event: ExchangedEvent) => void
   readonly answered: (event: AnsweredEvent) => void
   readonly called: (event: CalledEvent) => void
+  /** An act of administration, for the audit log. An observer without it is told by `noticed`. */
+  readonly administered?: (event: AdministeredEvent) => void
   /** A cache was asked. `cache` is a closed set: verified, jwks, introspection, … */
   readonly cached: (cache: string, result: 'hit' | 'miss' | 'stale') => void
   /** An identity header that a client claimed was removed. `header` is one of the configured names. */

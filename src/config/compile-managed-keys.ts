@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs'
+import { sha256Hex } from '../base/bytes.ts'
+import type { Clock } from '../base/time.ts'
+import type { Observer } from '../model/event.ts'
+import { createBcryptVerifier } from '../keys/bcrypt-verifier.ts'
+import { ImportError, importRows, parseRows, type ImportReport } from '../keys/import-json.ts'
+import { createImportWatch } from '../keys/import-watch.ts'
+import { createImportedKeys } from '../keys/imported-keys.ts'
+import { createKeyHasher } from '../keys/key-digest.ts'
+import { createKeyLookup, type KeyLookup } from '../keys/key-lookup.ts'
+import { createKeyService, type KeyAct, type KeyService } from '../keys/key-service.ts'
+import { KeyStoreUnavailable, type KeyStore } from '../keys/key-store.ts'
+import { createLastUses } from '../keys/last-uses.ts'
+import { createSqliteStore } from '../keys/sqlite-store.ts'
+import { managedKeySettings, type Complaints, type ManagedKeySettings } from './managed-key-settings.ts'
+import type { Resource, Resources } from './resources.ts'
+import type { Config } from './schema.ts'
+
+/** The acts on the keys of one store, without looking any up: what a command needs. */
+export interface KeyDesk {
+  readonly service: KeyService
+  /** @throws {ImportError} when the text is no list of rows */
+  readonly importText: (text: string) => Promise<ImportReport>
+  readonly close: () => Promise<void>
+}
+
+/** The same, with what an authenticator needs. */
+export interface ManagedKeys extends KeyDesk, Resource {
+  readonly lookup: KeyLookup
+  readonly close: () => Promise<void>
+}
+
+const FLUSH_MS = 10_000
+const IMPORT_MS = 1_000
+
+interface DeskOptions { readonly clock: Clock; readonly onAct: (act: KeyAct) => void; readonly busyTimeoutMs: number }
+
+function deskOn(store: KeyStore, settings: ManagedKeySettings, { clock, onAct }: Pick<DeskOptions, 'clock' | 'onAct'>): KeyDesk {
+  const hasher = createKeyHasher({ pepper: settings.pepper, previous: settings.previousPeppers })
+  return {
+    service: createKeyService({ store, hasher, prefix: settings.prefix, tiers: settings.tiers, clock, onAct }),
+    importText: (text) => importRows(text, { store, hasher, clock }),
+    close: async () => store.close(),
+  }
+}
+
+/** @throws {KeyStoreUnavailable} when the store cannot be opened */
+export const openKeyDesk = (settings: ManagedKeySettings, options: DeskOptions): KeyDesk =>
+  deskOn(createSqliteStore({ path: settings.path, busyTimeoutMs: options.busyTimeoutMs }), settings, options)
+
+/** Tells the audit log of an act on a key. */
+export const tellAct = (observer: Observer, authenticatorId: string) => (act: KeyAct): void =>
+  observer.administered
+    ? observer.administered({ act: `key_${act.act}`, actor: act.actor, at: act.at, target: act.keyId, details: { owner: act.owner, authenticator: authenticatorId, new_key_id: act.newKeyId } })
+    : observer.noticed('info', `key_${act.act}`, `${act.actor} ${act.act} a key`, { key_id: act.keyId, owner: act.owner, new_key_id: act.newKeyId })
+
+function open(settings: ManagedKeySettings, { clock, observer }: Resources): ManagedKeys {
+  const store = createSqliteStore({ path: settings.path })
+  const hasher = createKeyHasher({ pepper: settings.pepper, previous: settings.previousPeppers })
+  const desk = deskOn(store, settings, { clock, onAct: tellAct(observer, settings.name) })
+  // Keys that must have a checksum were all made here, so there are no imported ones to compare with.
+  const verifier = settings.checksum === 'none' ? createBcryptVerifier() : undefined
+  const imported = verifier && createImportedKeys({ store, verifier, observer })
+  const lookup = createKeyLookup({ store, hasher, checksum: settings.checksum, imported, observer, lastUses: createLastUses({ store, everyMs: FLUSH_MS, observer }) })
+  const watch = settings.importPath === undefined ? undefined : createImportWatch({ path: settings.importPath, into: { store, hasher, clock }, everyMs: IMPORT_MS, observer })
+  void watch?.refresh()
+  return {
+    ...desk,
+    lookup,
+    close: async () => {
+      watch?.close()
+      verifier?.close()
+      await lookup.close()
+      await store.close()
+    },
+  }
+}
+
+/** At start, a file that is there must be one: a truncated one would look as if nobody had a key (T48). It may be missing, and come later. */
+function importMistake(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined
+  try {
+    parseRows(readFileSync(path, 'utf8'))
+    return undefined
+  } catch (error) {
+    if (error instanceof ImportError) return `this file ${error.message}`
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? undefined : 'this file cannot be read'
+  }
+}
+
+/** Names what was made without holding a secret: peppers by their digest. */
+const identityOf = ({ pepper, previousPeppers, ...rest }: ManagedKeySettings): string => sha256Hex(JSON.stringify({ ...rest, peppers: [pepper, ...previousPeppers].map(sha256Hex) }))
+
+/** Opens the store of one authenticator and keeps it across reloads while its settings stay the same; undefined when it has none. */
+export function compileManagedKeys({ name, config, resources, ...complaints }: { readonly name: string; readonly config: Config; readonly resources: Resources } & Complaints): ManagedKeys | undefined {
+  const settings = managedKeySettings(name, config, complaints)
+  if (!settings) return undefined
+  const unusable = importMistake(settings.importPath)
+  if (unusable !== undefined) complaints.mistakes.push({ path: ['authenticators', name, 'import'], message: unusable })
+  try {
+    return resources.keep('managed_keys', identityOf(settings), () => open(settings, resources))
+  } catch (error) {
+    if (!(error instanceof KeyStoreUnavailable)) throw error
+    complaints.mistakes.push({ path: ['authenticators', name, 'store'], message: error.message })
+    return undefined
+  }
+}
