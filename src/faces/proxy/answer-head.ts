@@ -1,0 +1,48 @@
+import type { Allow } from '../../model/decision.ts'
+import { answerHeaders } from '../../wire/answer-headers.ts'
+import { responseHeaders } from '../../wire/response-headers.ts'
+import { UpstreamProtocolError } from './connection.ts'
+import { type Exchange, originOf } from './exchange.ts'
+
+type RawHeaders = readonly Buffer[]
+
+const nameAt = (raw: RawHeaders, index: number): string => (raw[index]?.toString('latin1') ?? '').toLowerCase()
+
+const SWITCHING_PROTOCOLS = 101
+
+/**
+ * Refuses an answer whose end is in doubt, or that is not one. llhttp has refused both lengths and both framings by now; a transfer
+ * coding that is not exactly `chunked` it reads as "until the connection closes", and we would pass on coded bytes as plain ones.
+ *
+ * @throws {UpstreamProtocolError}
+ */
+export function checkAnswer(status: number, raw: RawHeaders): void {
+  if (status === SWITCHING_PROTOCOLS) throw new UpstreamProtocolError('switched protocols without being asked')
+  let codings = 0
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    if (nameAt(raw, index) !== 'transfer-encoding') continue
+    codings += 1
+    const coding = raw[index + 1]?.toString('latin1').trim().toLowerCase()
+    if (coding !== 'chunked' || codings > 1) throw new UpstreamProtocolError('a transfer coding other than chunked')
+  }
+}
+
+/** Lines of the upstream that must not reach the client whatever they say. */
+function withoutLines(raw: RawHeaders, gone: (name: string) => boolean): RawHeaders {
+  const kept: Buffer[] = []
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const [name, value] = [raw[index], raw[index + 1]]
+    if (name && value && !gone(nameAt(raw, index))) kept.push(name, value)
+  }
+  return kept
+}
+
+/** The head of a relayed answer, flat. Where we answer CORS, the upstream does not; 204 has no length (RFC 9110 section 8.6). */
+export function relayedHead(exchange: Exchange, { decision, requestId }: { decision: Allow; requestId: string }, status: number, raw: RawHeaders): string[] {
+  const { gateway, parts, incoming } = exchange
+  const added = answerHeaders(decision, { wire: gateway.wire, requestId, now: parts.clock(), origin: originOf(incoming) })
+  const answersCors = added.some(([name]) => name.toLowerCase().startsWith('access-control-'))
+  if (!answersCors && status !== 204) return responseHeaders(raw, added)
+  const gone = (name: string): boolean => (answersCors && name.startsWith('access-control-')) || (status === 204 && name === 'content-length')
+  return responseHeaders(withoutLines(raw, gone), added)
+}

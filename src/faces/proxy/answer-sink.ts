@@ -1,0 +1,70 @@
+import type { ServerResponse } from 'node:http'
+import type { DurationMs } from '../../base/time.ts'
+
+export interface AnswerSinkHooks {
+  /** The client does not keep up: stop reading from the upstream. */
+  readonly onFull: () => void
+  readonly onDrained: () => void
+  /** It has not taken a byte for too long (T51). */
+  readonly onStalled: () => void
+  readonly stallMs: DurationMs
+}
+
+/** The body of a relayed answer on its way to the client. The head has been written before. */
+export interface AnswerSink {
+  /** Sends the head alone, unless a body follows in this very turn. */
+  readonly begin: () => void
+  readonly write: (chunk: Buffer) => void
+  readonly end: () => void
+}
+
+/**
+ * Writes with backpressure. Holds the newest chunk until the turn is over, because a small answer arrives in one piece (head, body
+ * and end) and should leave as one too; nothing is held longer than that, so the head of an event stream leaves at once.
+ */
+export function createAnswerSink(response: ServerResponse, hooks: AnswerSinkHooks): AnswerSink {
+  let held: Buffer | undefined
+  let scheduled = false
+  let full = false
+  let stalled: NodeJS.Timeout | undefined
+
+  const send = (chunk: Buffer): void => {
+    if (response.write(chunk) || full) return
+    full = true
+    hooks.onFull()
+    stalled = setTimeout(hooks.onStalled, hooks.stallMs)
+  }
+  const flush = (): void => {
+    scheduled = false
+    if (response.writableEnded || response.destroyed) return
+    const chunk = held
+    held = undefined
+    if (chunk) send(chunk)
+    else response.flushHeaders()
+  }
+  const schedule = (): void => {
+    if (scheduled) return
+    scheduled = true
+    queueMicrotask(flush)
+  }
+
+  response.on('drain', () => {
+    full = false
+    clearTimeout(stalled)
+    hooks.onDrained()
+  })
+  response.once('close', () => clearTimeout(stalled))
+
+  return {
+    begin: schedule,
+    write: (chunk) => {
+      if (held) send(held)
+      held = chunk
+      schedule()
+    },
+    end: () => {
+      response.end(held)
+      held = undefined
+    },
+  }
+}

@@ -1,0 +1,179 @@
+import type { Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import type { Denial } from '../../model/denial.ts'
+import type { ExchangedEvent } from '../../model/event.ts'
+import { responseHeaders } from '../../wire/response-headers.ts'
+import { writeAnswerHead, writeInformational } from '../../wire/write.ts'
+import { checkAnswer, relayedHead } from './answer-head.ts'
+import { type AnswerSink, createAnswerSink } from './answer-sink.ts'
+import { type BodyTrouble, createBodySource } from './body-source.ts'
+import { type UpstreamConnection, UpstreamProtocolError } from './connection.ts'
+import type { Exchange } from './exchange.ts'
+import { causeOf, ExchangeEnded, failureOf } from './failure.ts'
+import { hasUnreadBody, lingerAfterAnswer } from './linger.ts'
+import type { Errand } from './outbound.ts'
+import type { Presence } from './presence.ts'
+import { refuse } from './refuse.ts'
+
+/** One exchange with an upstream, over one connection. */
+export interface Attempt {
+  readonly exchange: Exchange
+  readonly errand: Errand
+  readonly options: Pick<Dispatcher.DispatchOptions, 'path' | 'method' | 'headers' | 'reset'>
+  readonly connection: UpstreamConnection
+  readonly presence: Presence
+  readonly mayRetry: boolean
+  readonly release: () => void
+}
+
+/** How far it has come. */
+interface Progress {
+  readonly startedAt: number
+  controller?: Dispatcher.DispatchController
+  /** The request is on its way, so the connection works. */
+  sent: boolean
+  /** The connection had carried requests before. */
+  reused: boolean
+  /** The first byte of an answer has arrived. */
+  answered: boolean
+  status?: number
+  /** Set when we ended the exchange before the library had begun it. */
+  ended?: ExchangeEnded
+}
+
+export const tooLarge = (maxBytes: number): Denial => ({ kind: 'denial', code: 'request_too_large', status: 413, detail: `the body is larger than ${maxBytes} bytes` })
+
+export const CLIENT_LEFT = new ExchangeEnded({ outcome: 'client_abort', denial: { kind: 'denial', code: 'body_rejected', detail: 'the client left' } })
+
+const BODY_LATE = new ExchangeEnded({
+  outcome: 'client_abort',
+  status: 408,
+  denial: { kind: 'denial', code: 'request_ambiguous', part: 'body', detail: 'the body did not arrive in time' },
+})
+
+/** How an idle connection ends that the upstream closed. */
+const CONNECTION_LOST: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
+
+const isInformational = (status: number): boolean => status < 200 && status !== 101
+
+function end(progress: Progress, reason: ExchangeEnded): void {
+  progress.ended ??= reason
+  progress.controller?.abort(reason)
+}
+
+/** The body to send: nothing, the bytes that were judged, or the client's as it comes. */
+function bodyOf({ exchange, errand }: Attempt, progress: Progress): Buffer | Readable | undefined {
+  const { request, decision, framing } = errand
+  if (request.body) return Buffer.from(request.body.bytes)
+  if (framing.kind === 'none' || (framing.kind === 'length' && framing.length === 0)) return undefined
+  const { incoming, response, awaitsContinue, parts } = exchange
+  const { maxBodyBytes } = decision.route
+  const reasons: Readonly<Record<BodyTrouble, () => ExchangeEnded>> = {
+    too_large: () => new ExchangeEnded({ outcome: 'client_abort', denial: tooLarge(maxBodyBytes) }),
+    idle: () => BODY_LATE,
+    gone: () => CLIENT_LEFT,
+  }
+  return createBodySource(incoming, {
+    maxBytes: maxBodyBytes,
+    idleMs: parts.listener.bodyIdleTimeoutMs,
+    onWanted: () => awaitsContinue && response.writeContinue(),
+    onTrouble: (trouble) => end(progress, reasons[trouble]()),
+  })
+}
+
+function report({ exchange, errand }: Attempt, progress: Progress, outcome: ExchangedEvent['outcome']): void {
+  const { observer, pools } = exchange.parts
+  const { settings, request } = errand
+  if (progress.sent) pools.reached(settings.id)
+  observer.exchanged({
+    upstream: settings.id,
+    outcome,
+    ...(progress.status === undefined ? {} : { status: progress.status }),
+    durationMs: performance.now() - progress.startedAt,
+    requestId: request.id,
+  })
+}
+
+/** The only repetition there is: a reused connection was lost before a byte of an answer, and asking again changes nothing. */
+function retried(attempt: Attempt, progress: Progress, error: unknown): boolean {
+  if (!attempt.mayRetry || !progress.reused || progress.answered || !CONNECTION_LOST.has(causeOf(error))) return false
+  report(attempt, progress, 'reset')
+  // Not within a callback of the library, whose state is in between.
+  setImmediate(startAttempt, { ...attempt, mayRetry: false })
+  return true
+}
+
+function fail(attempt: Attempt, progress: Progress, error: unknown): void {
+  const { exchange, errand, presence, release } = attempt
+  const { request, decision, settings } = errand
+  if (!presence.left && retried(attempt, progress, error)) return
+  const failure = failureOf(progress.ended ?? error, { upstream: settings.id, sent: progress.sent })
+  report(attempt, progress, failure.outcome)
+  if (!progress.sent && !presence.left) exchange.parts.pools.missed(settings.id, causeOf(error))
+  if (failure.denial.code === 'internal') exchange.parts.observer.faulted(error)
+  release()
+  if (presence.left) return
+  presence.undo = () => undefined
+  refuse(exchange, { denial: failure.denial, status: failure.status, requestId: request.id, limits: decision.limits, cors: decision.route.cors })
+}
+
+/** Writes the head of the final answer. An answer before the end of the request is the last one of both connections. */
+function beginAnswer({ exchange, errand }: Attempt, progress: Progress, { status, message, raw }: { status: number; message: string | undefined; raw: readonly Buffer[] }): AnswerSink {
+  const { response, incoming, parts } = exchange
+  const { request, decision, settings } = errand
+  const early = hasUnreadBody(incoming)
+  if (early) lingerAfterAnswer(incoming)
+  if (early || parts.isDraining()) response.shouldKeepAlive = false
+  writeAnswerHead(response, status, message, relayedHead(exchange, { decision, requestId: request.id }, status, raw))
+  const sink = createAnswerSink(response, {
+    onFull: () => progress.controller?.pause(),
+    onDrained: () => progress.controller?.resume(),
+    onStalled: () => response.destroy(),
+    stallMs: settings.idleTimeoutMs,
+  })
+  sink.begin()
+  return sink
+}
+
+const rawOf = ({ rawHeaders }: Dispatcher.DispatchController): readonly Buffer[] => (Array.isArray(rawHeaders) ? rawHeaders.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part)) : [])
+
+function handlerOf(attempt: Attempt, progress: Progress): Dispatcher.DispatchHandler {
+  const { exchange, connection, presence, release } = attempt
+  let sink: AnswerSink | undefined
+  return {
+    onRequestStart: (controller) => {
+      progress.controller = controller
+      progress.sent = true
+      progress.reused = connection.carry() > 0
+      if (progress.ended) controller.abort(progress.ended)
+    },
+    onResponseStarted: () => {
+      progress.answered = true
+    },
+    onResponseStart: (controller, status, _headers, message) => {
+      const raw = rawOf(controller)
+      checkAnswer(status, raw)
+      if (isInformational(status)) return writeInformational(exchange.response, status, responseHeaders(raw, []))
+      progress.status = status
+      sink = beginAnswer(attempt, progress, { status, message, raw })
+    },
+    onResponseData: (_controller, chunk) => sink?.write(chunk),
+    onResponseEnd: () => {
+      // A reset ends an answer without a length like a clean close does, for the library (T12); not for the client.
+      if (connection.failed()) return fail(attempt, progress, new UpstreamProtocolError('reset within an answer'))
+      report(attempt, progress, 'ok')
+      presence.undo = () => undefined
+      release()
+      sink?.end()
+    },
+    onResponseError: (_controller, error) => fail(attempt, progress, error),
+  }
+}
+
+/** Sends the request of an errand over a connection and relays what comes back. Reports one exchange, and releases the connection. */
+export function startAttempt(attempt: Attempt): void {
+  const progress: Progress = { startedAt: performance.now(), sent: false, reused: false, answered: false }
+  attempt.presence.undo = () => end(progress, CLIENT_LEFT)
+  const body = bodyOf(attempt, progress)
+  attempt.connection.dispatch({ ...attempt.options, ...(body === undefined ? {} : { body }) }, handlerOf(attempt, progress))
+}

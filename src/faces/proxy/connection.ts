@@ -1,0 +1,104 @@
+import { isIP, type Socket } from 'node:net'
+import { buildConnector, Client, type Dispatcher } from 'undici'
+import type { UpstreamSettings } from '../../model/gateway.ts'
+
+/** The upstream did something that HTTP does not allow: never passed on, never repaired. */
+export class UpstreamProtocolError extends Error {
+  readonly code = 'POSTERN_UPSTREAM_PROTOCOL'
+  constructor(message: string) {
+    super(message)
+    this.name = 'UpstreamProtocolError'
+  }
+}
+
+/** One place for one connection to an upstream; the socket in it comes and goes. */
+export interface UpstreamConnection {
+  /** Sends a request as soon as the connection has been looked at. One at a time: the pool sees to that. */
+  readonly dispatch: (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => void
+  /** Counts a request on the open socket; gives how many it had carried before, so 0 means a fresh one. */
+  readonly carry: () => number
+  /** Whether the socket of the last request ended with an error. */
+  readonly failed: () => boolean
+  readonly destroy: () => Promise<void>
+}
+
+/** What the certificate must be for. The Host of a request never has a say: clients choose it (F6, T12). */
+const certificateName = (settings: UpstreamSettings): string => settings.serverName ?? new URL(settings.origin).hostname.replace(/^\[|\]$/g, '')
+
+/** Two immediates have one whole poll phase between them: whatever had arrived before the first has been read by the second. */
+const afterOneTurn = (then: () => void): void => {
+  setImmediate(() => setImmediate(then))
+}
+
+/** Opens sockets, and refuses one on which the upstream speaks before it is asked. */
+function createConnect(settings: UpstreamSettings, onOpen: (socket: Socket) => void): buildConnector.connector {
+  const name = certificateName(settings)
+  const open = buildConnector({
+    allowH2: false,
+    timeout: settings.connectTimeoutMs,
+    // A resumed session skips the check of the name: every handshake verifies anew.
+    maxCachedSessions: 0,
+    ...(settings.socketPath === undefined ? {} : { socketPath: settings.socketPath }),
+    ...(settings.ca === undefined ? {} : { ca: settings.ca }),
+  })
+  return (options, callback) => {
+    // An address has no SNI (RFC 6066 section 3); then the address itself is what the certificate must name.
+    const { servername: _chosenByRequest, ...rest } = options
+    open(isIP(name) === 0 ? { ...rest, servername: name } : rest, (...[error, socket]) => {
+      if (error) return callback(error, null)
+      afterOneTurn(() => {
+        const spoke = socket.readableLength > 0
+        if (!spoke && !socket.destroyed) {
+          onOpen(socket)
+          return callback(null, socket)
+        }
+        socket.destroy()
+        callback(spoke ? new UpstreamProtocolError('spoke before it was asked') : (socket.errored ?? new UpstreamProtocolError('closed at once')), null)
+      })
+    })
+  }
+}
+
+/** Largest header block of an answer, bytes. */
+const MAX_ANSWER_HEADERS = 64 * 1_024
+
+function createClient(settings: UpstreamSettings, connect: buildConnector.connector): Client {
+  return new Client(settings.origin, {
+    connect,
+    allowH2: false,
+    pipelining: 1,
+    strictContentLength: true,
+    headersTimeout: settings.firstByteTimeoutMs,
+    bodyTimeout: settings.idleTimeoutMs,
+    maxHeaderSize: MAX_ANSWER_HEADERS,
+  })
+}
+
+/**
+ * Builds a connection with the guard of T12: a connection that was used before gets its next request only after one whole turn of the
+ * event loop in which nothing arrived on it. Bytes that arrive on an idle connection destroy it (undici does, once they
+ * are read; the turn makes sure that they are read first). An answer that arrives later than that cannot be told from the
+ * right one; `keep_alive: false` is for upstreams one cannot trust so far.
+ */
+export function createConnection(settings: UpstreamSettings): UpstreamConnection {
+  let socket: Socket | undefined
+  let carried = 0
+  const client = createClient(settings, createConnect(settings, (opened) => {
+    socket = opened
+    carried = 0
+  }))
+  // Otherwise an error of an idle connection is an unhandled one.
+  client.on('connectionError', () => undefined)
+  // undici opens a new connection when this name changes, so it is the same one for every request, whatever its Host.
+  const servername = settings.origin.startsWith('https:') ? { servername: certificateName(settings) } : {}
+  return {
+    dispatch: (options, handler) => {
+      const send = (): unknown => client.dispatch({ ...options, ...servername }, handler)
+      if (carried > 0 && socket?.destroyed === false) afterOneTurn(send)
+      else send()
+    },
+    carry: () => carried++,
+    failed: () => Boolean(socket?.errored),
+    destroy: () => client.destroy(),
+  }
+}

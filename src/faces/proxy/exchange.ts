@@ -1,0 +1,65 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../../base/time.ts'
+import type { Observer } from '../../model/event.ts'
+import type { Gateway } from '../../model/gateway.ts'
+import type { Peers } from './peer.ts'
+import type { UpstreamPools } from './pools.ts'
+import type { ListenerSettings } from './settings.ts'
+
+/** What every part of the face works with. */
+export interface FaceParts {
+  readonly gateway: () => Gateway
+  readonly observer: Observer
+  readonly clock: Clock
+  readonly pools: UpstreamPools
+  readonly peers: Peers
+  readonly listener: ListenerSettings
+  /** While true, every answer is the last of its connection. */
+  readonly isDraining: () => boolean
+  /** Requests and tunnels that are not done. */
+  readonly inFlight: InFlight
+}
+
+/** One request on its way, under the gateway that was current when it came. */
+export interface Exchange {
+  readonly incoming: IncomingMessage
+  readonly response: ServerResponse
+  readonly parts: FaceParts
+  readonly gateway: Gateway
+  /** The client waits for `100 Continue` before it sends its body. */
+  readonly awaitsContinue: boolean
+}
+
+/** Counts what is not done, and tells who waits for the end. */
+export interface InFlight {
+  readonly count: () => number
+  readonly enter: () => void
+  readonly leave: () => void
+  /** Resolves when nothing is left, at once when nothing is. */
+  readonly empty: () => Promise<void>
+}
+
+export function createInFlight(): InFlight {
+  let count = 0
+  let waiting: (() => void)[] = []
+  return {
+    count: () => count,
+    enter: () => {
+      count += 1
+    },
+    leave: () => {
+      count -= 1
+      if (count > 0) return
+      const woken = waiting
+      waiting = []
+      for (const wake of woken) wake()
+    },
+    empty: () => (count === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+  }
+}
+
+/** The one `Origin` of a request, if it has exactly one. */
+export function originOf(incoming: IncomingMessage): string | undefined {
+  const { origin } = incoming.headers
+  return origin !== undefined && !origin.includes(',') ? origin : undefined
+}

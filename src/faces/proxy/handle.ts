@@ -1,0 +1,89 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { answerHeaders } from '../../wire/answer-headers.ts'
+import { type Exchange, type FaceParts, originOf } from './exchange.ts'
+import { deny, judge, type Judged } from './judge.ts'
+import { isLeaving } from './linger.ts'
+import { answerWith, refuse } from './refuse.ts'
+import { relay } from './relay.ts'
+
+const answering = new WeakMap<Socket, ServerResponse>()
+
+/** Whether part of an answer has been written to a connection, so that nothing else may be. */
+export const hasBegunAnswer = (socket: Socket): boolean => answering.get(socket)?.headersSent === true
+
+/** Counts the request in, and out when its connection or its answer is done. */
+function track({ incoming, response, parts }: Exchange): void {
+  const { observer, inFlight } = parts
+  const startedAt = performance.now()
+  inFlight.enter()
+  answering.set(incoming.socket, response)
+  observer.opened('request', 'proxy')
+  // A write after the client has gone is no error of ours, and unheard it would end the process (T52).
+  response.on('error', () => undefined)
+  response.once('close', () => {
+    observer.closed('request', 'proxy')
+    if (response.headersSent) observer.answered({ face: 'proxy', method: incoming.method ?? '', status: response.statusCode, durationMs: performance.now() - startedAt })
+    if (answering.get(incoming.socket) === response) answering.delete(incoming.socket)
+    inFlight.leave()
+  })
+}
+
+/** Acts on a decision: the only place where a decided request becomes bytes. */
+function act(exchange: Exchange, { request, requestId, decision, close }: Judged): void {
+  const { gateway, parts, incoming } = exchange
+  if (decision.outcome === 'deny') return refuse(exchange, { denial: decision.denial, requestId, limits: decision.limits, cors: decision.route?.cors, close })
+  if (decision.outcome === 'answer') {
+    const added = answerHeaders(decision, { wire: gateway.wire, requestId, now: parts.clock(), origin: originOf(incoming) })
+    return answerWith(exchange, { ...decision.reply, headers: [...decision.reply.headers, ...added] }, close)
+  }
+  if (!request) throw new Error('an undescribed request was allowed')
+  relay(exchange, request, decision)
+}
+
+async function serve(exchange: Exchange): Promise<void> {
+  const { incoming, response, parts, gateway, awaitsContinue } = exchange
+  const result = await judge({ incoming, parts, gateway, upgrade: false, onBodyWanted: () => awaitsContinue && response.writeContinue() })
+  if (response.destroyed) return
+  // The body of such a request was asked for already.
+  act(result.request?.body ? { ...exchange, awaitsContinue: false } : exchange, result)
+}
+
+function failClosed(exchange: Exchange, error: unknown): void {
+  exchange.parts.observer.faulted(error)
+  refuse(exchange, { denial: { kind: 'denial', code: 'internal' }, requestId: '', limits: [], close: true })
+}
+
+export interface Handle {
+  readonly request: (incoming: IncomingMessage, response: ServerResponse, awaitsContinue: boolean) => void
+  /** A request with an expectation that nobody here can meet (T13). */
+  readonly expectation: (incoming: IncomingMessage, response: ServerResponse) => void
+}
+
+/** The path of a request: describe, decide, act. Never throws: a fault is answered 500. */
+export function createHandle(parts: FaceParts): Handle {
+  const exchangeOf = (incoming: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): Exchange | undefined => {
+    // Behind the last answer of a connection there are no requests, only bytes.
+    if (isLeaving(incoming.socket)) {
+      incoming.socket.destroy()
+      return undefined
+    }
+    const exchange = { incoming, response, parts, gateway: parts.gateway(), awaitsContinue }
+    track(exchange)
+    return exchange
+  }
+  return {
+    request: (incoming, response, awaitsContinue) => {
+      const exchange = exchangeOf(incoming, response, awaitsContinue)
+      if (exchange) serve(exchange).catch((error: unknown) => failClosed(exchange, error))
+    },
+    expectation: (incoming, response) => {
+      const exchange = exchangeOf(incoming, response, false)
+      if (!exchange) return
+      const denial = { kind: 'denial', code: 'request_ambiguous', part: 'expect', detail: 'expected nothing or 100-continue' } as const
+      const requestId = crypto.randomUUID()
+      parts.observer.decided({ face: 'proxy', wire: { id: requestId, method: incoming.method ?? '', path: incoming.url?.split('?', 1)[0] ?? '', peer: parts.peers.of(incoming.socket) ?? '' }, decision: deny('describe', denial), durationMs: 0 })
+      refuse(exchange, { denial, requestId, limits: [], status: 417, close: true })
+    },
+  }
+}

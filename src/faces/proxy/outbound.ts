@@ -1,0 +1,43 @@
+import type { Allow } from '../../model/decision.ts'
+import type { UpstreamSettings } from '../../model/gateway.ts'
+import type { RequestDescription } from '../../model/request.ts'
+import type { Framing } from '../../wire/framing.ts'
+import { upstreamHeaders } from '../../wire/upstream-headers.ts'
+import type { Exchange } from './exchange.ts'
+
+/** An allowed request and where it goes. */
+export interface Errand {
+  readonly request: RequestDescription
+  readonly decision: Allow
+  readonly settings: UpstreamSettings
+  readonly framing: Framing
+}
+
+/** The request target that the upstream gets: exactly the judged bytes, unless the route says otherwise. */
+export function outboundPath({ request, decision, settings }: Errand): string {
+  const { path, query } = request.target
+  const sent = decision.route.rewrite?.(path) ?? path
+  return `${settings.basePath}${sent}${query === '' ? '' : `?${query}`}`
+}
+
+/** The header list for the upstream, made in one place for requests and upgrades alike (T4). */
+export function outboundHeaders({ incoming, gateway, parts }: Pick<Exchange, 'incoming' | 'gateway' | 'parts'>, { request, decision, settings, framing }: Errand, upgrade = false): string[] {
+  return upstreamHeaders({
+    request,
+    rawHeaders: incoming.rawHeaders,
+    wire: gateway.wire,
+    mutation: decision.mutation,
+    routeHeaders: decision.route.requestHeaders,
+    upstreamHost: settings.host === 'preserve' ? request.target.host : new URL(settings.origin).host,
+    framing,
+    upgrade,
+    onStripped: parts.observer.stripped,
+  })
+}
+
+/** undici writes these itself: the coding from the body it is given, the connection from its pool. */
+const WRITTEN_BY_CLIENT: ReadonlySet<string> = new Set(['transfer-encoding', 'connection'])
+
+export function withoutConnectionFields(headers: readonly string[]): string[] {
+  return headers.filter((_, index) => !WRITTEN_BY_CLIENT.has((headers[index - (index % 2)] ?? '').toLowerCase()))
+}

@@ -1,0 +1,74 @@
+import { isDenial, type Denial } from '../../model/denial.ts'
+import type { Allow } from '../../model/decision.ts'
+import type { UpstreamSettings } from '../../model/gateway.ts'
+import type { RequestDescription } from '../../model/request.ts'
+import { type Framing, framingOf } from '../../wire/framing.ts'
+import { type Attempt, CLIENT_LEFT, startAttempt, tooLarge } from './attempt.ts'
+import type { UpstreamConnection } from './connection.ts'
+import type { Exchange } from './exchange.ts'
+import { hasUnreadBody } from './linger.ts'
+import { type Errand, outboundHeaders, outboundPath, withoutConnectionFields } from './outbound.ts'
+import { watchClient } from './presence.ts'
+import { refuse } from './refuse.ts'
+
+/** Asking again may repeat the effect of other methods (RFC 9110 section 9.2.2). */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+
+/** How the body goes out: from the message, never from the method (F3), or as exactly the bytes that were judged. */
+function outboundFraming(exchange: Exchange, { body, headers }: RequestDescription): Framing {
+  if (body) return { kind: 'length', length: body.bytes.length }
+  const framing = framingOf(headers, exchange.incoming.httpVersion)
+  if (isDenial(framing)) throw new Error('a request with ambiguous framing got as far as the relay')
+  return framing
+}
+
+function errandOf(exchange: Exchange, request: RequestDescription, decision: Allow): Errand {
+  const { upstreamId } = decision.route
+  const settings: UpstreamSettings | undefined = exchange.gateway.upstreams.get(upstreamId)
+  if (!settings) throw new Error(`route ${decision.route.id} names an upstream that is not there: ${upstreamId}`)
+  return { request, decision, settings, framing: outboundFraming(exchange, request) }
+}
+
+/** What is the same for both attempts. A connection that carried chunks is not used again: their end is where desyncs live (T12). */
+function dispatchOptions(exchange: Exchange, errand: Errand): Attempt['options'] {
+  const { request, settings, framing } = errand
+  return {
+    path: outboundPath(errand),
+    method: request.method,
+    headers: withoutConnectionFields(outboundHeaders(exchange, errand)),
+    ...(framing.kind === 'chunked' || !settings.keepAlive ? { reset: true } : {}),
+  }
+}
+
+const OVERLOADED: Denial = { kind: 'denial', code: 'overloaded' }
+
+/** Sends an allowed request to its upstream and the answer to the client. Everything that goes wrong there is answered here. */
+export function relay(exchange: Exchange, request: RequestDescription, decision: Allow): void {
+  const errand = errandOf(exchange, request, decision)
+  const { settings, framing } = errand
+  const refuseWith = (denial: Denial): void => refuse(exchange, { denial, requestId: request.id, limits: decision.limits, cors: decision.route.cors })
+  if (framing.kind === 'length' && framing.length > decision.route.maxBodyBytes && !request.body) return refuseWith(tooLarge(decision.route.maxBodyBytes))
+
+  const presence = watchClient(exchange.response)
+  const pool = exchange.parts.pools.of(settings)
+  const options = dispatchOptions(exchange, errand)
+  const mayRetry = IDEMPOTENT.has(request.method) && !request.body && !hasUnreadBody(exchange.incoming)
+  let timer: NodeJS.Timeout | undefined
+
+  const ready = (connection: UpstreamConnection): void => {
+    clearTimeout(timer)
+    if (presence.left) return pool.release(connection)
+    startAttempt({ exchange, errand, options, connection, presence, mayRetry, release: () => pool.release(connection) })
+  }
+  const withdraw = pool.acquire(ready)
+  if (!withdraw) return
+  presence.undo = () => {
+    clearTimeout(timer)
+    withdraw()
+    exchange.parts.observer.exchanged({ upstream: settings.id, outcome: CLIENT_LEFT.failure.outcome, durationMs: 0, requestId: request.id })
+  }
+  timer = setTimeout(() => {
+    withdraw()
+    refuseWith(OVERLOADED)
+  }, settings.connectTimeoutMs)
+}

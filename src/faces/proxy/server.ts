@@ -1,0 +1,80 @@
+import type { Clock, DurationMs } from '../../base/time.ts'
+import type { Observer } from '../../model/event.ts'
+import type { Gateway } from '../../model/gateway.ts'
+import { GOING_AWAY } from './close-frame.ts'
+import { createInFlight, type FaceParts } from './exchange.ts'
+import { createHandle } from './handle.ts'
+import { createListener, type ListenAddress, type ListenerSettings } from './listener.ts'
+import { createPeers } from './peer.ts'
+import type { UpstreamPools } from './pools.ts'
+import { createTunnels } from './tunnels.ts'
+import { createUnparsable } from './unparsable.ts'
+import { createUpgrade } from './upgrade.ts'
+
+export interface ProxyFaceSettings {
+  /** Read once per request. */
+  readonly gateway: () => Gateway
+  readonly observer: Observer
+  readonly clock: Clock
+  /** Not closed with the face: they outlive reloads. */
+  readonly pools: UpstreamPools
+  readonly listener: ListenerSettings
+}
+
+/** The face that stands in front of an API: HTTP in, the same HTTP out, with a decision in between. */
+export interface ProxyFace {
+  /** @throws (rejects) with the system's error when the address cannot be had */
+  readonly listen: () => Promise<ListenAddress>
+  /** From now on every answer is the last of its connection; new connections are still taken. */
+  readonly draining: () => void
+  /**
+   * Takes no new connections, says 1001 to tunnels, waits for what is in flight, and cuts off what is left after `timeoutMs`.
+   * Never rejects.
+   */
+  readonly drain: (timeoutMs: DurationMs) => Promise<void>
+  /** Requests and tunnels that are not done. */
+  readonly inFlight: () => number
+  /** At once: cuts off everything. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Builds the proxy face.
+ *
+ * @throws when a PEM file of the listener cannot be read or used
+ */
+export function createProxyFace({ gateway, observer, clock, pools, listener: settings }: ProxyFaceSettings): ProxyFace {
+  const inFlight = createInFlight()
+  const tunnels = createTunnels({ observer, clock })
+  let isDraining = false
+  const peers = createPeers(settings)
+  const parts: FaceParts = { gateway, observer, clock, pools, peers, listener: settings, isDraining: () => isDraining, inFlight }
+  const upgrades = createUpgrade(parts, tunnels)
+  const listener = createListener({ settings, observer, peers, trustedProxies: () => gateway().wire.trustedProxies }, { ...createHandle(parts), ...upgrades, unparsable: createUnparsable(parts) })
+
+  const drain = async (timeoutMs: DurationMs): Promise<void> => {
+    isDraining = true
+    listener.stop()
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs)
+    })
+    // An answer that had promised to keep its connection leaves an idle one behind.
+    const sweep = setInterval(listener.closeIdle, 100)
+    await Promise.race([Promise.all([tunnels.closeAll(GOING_AWAY), inFlight.empty()]), late])
+    clearTimeout(timer)
+    clearInterval(sweep)
+    listener.closeAll()
+    upgrades.cut()
+  }
+
+  return {
+    listen: listener.listen,
+    draining: () => {
+      isDraining = true
+    },
+    drain,
+    inFlight: inFlight.count,
+    close: () => drain(0),
+  }
+}
