@@ -112,3 +112,18 @@ describe('an audit record', () => {
     expect(String(recordOf({ request: { ...REQUEST, target: { ...REQUEST.target, path: `/${'x'.repeat(9_000)}` } }, decision: allowed(ALICE) }).record['url.path'])).toHaveLength(1_025)
   })
 })
+
+describe('a record of an act of administration', () => {
+  it('says who did what to what, in one line', () => {
+    const lines: string[] = []
+    const nothing = (): void => undefined
+    const audit = createAuditLog({ writer: { write: (line) => lines.push(line), settle: nothing, flush: nothing, close: async () => undefined }, version: '1', statusOf: () => 401 })
+    audit.administered({ act: 'key_rotated', actor: 'admin', at: 1_700_000_000_000, target: 'key_1', details: { owner: 'u\n1', new_key_id: 'key_2', authenticator: undefined } })
+    expect(lines).toHaveLength(1)
+    expect(JSON.parse(lines[0]!)).toEqual({
+      '@timestamp': '2023-11-14T22:13:20.000Z', 'event.dataset': 'postern.audit', 'event.kind': 'event', 'event.category': ['iam'], 'event.type': ['change'], 'event.outcome': 'success',
+      'event.action': 'key_rotated', 'postern.actor': 'admin', 'postern.target': 'key_1', 'postern.owner': 'u\n1', 'postern.new_key_id': 'key_2', 'service.name': 'postern', 'service.version': '1',
+    })
+    expect(lines[0]).not.toContain('\n')
+  })
+})

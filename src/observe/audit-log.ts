@@ -1,14 +1,15 @@
 import type { Attempt, Decision } from '../model/decision.ts'
 import type { Denial } from '../model/denial.ts'
-import type { DecidedEvent } from '../model/event.ts'
+import type { AdministeredEvent, DecidedEvent } from '../model/event.ts'
 import type { Principal } from '../model/principal.ts'
 import type { LineWriter } from './line-writer.ts'
 import { safeJson, truncated } from './safe-text.ts'
 import { denialOf, outcomeOf, slugOf, speakerOf } from './speaker.ts'
 
-/** One line per request: who asked, what was decided and why. */
+/** One line per request: who asked, what was decided and why. And one per act of administration. */
 export interface AuditLog {
   readonly decided: (event: DecidedEvent) => void
+  readonly administered: (event: AdministeredEvent) => void
 }
 
 export interface AuditOptions {
@@ -81,11 +82,30 @@ function auditRecord(event: DecidedEvent, { version, statusOf: ofDenial }: Audit
   }
 }
 
+/** Who changed what. Details are named as the act names them, below `postern.`. */
+export function administrationRecord({ act, actor, at, target, details }: AdministeredEvent, version: string): Record<string, unknown> {
+  return {
+    '@timestamp': new Date(at).toISOString(),
+    'event.dataset': 'postern.audit',
+    'event.kind': 'event',
+    'event.category': ['iam'],
+    'event.type': ['change'],
+    'event.outcome': 'success',
+    'event.action': act,
+    'postern.actor': truncated(actor),
+    'postern.target': truncated(target),
+    ...Object.fromEntries(Object.entries(details).map(([name, value]) => [`postern.${name}`, value === undefined ? undefined : truncated(value)])),
+    'service.name': 'postern',
+    'service.version': version,
+  }
+}
+
 export function createAuditLog(options: AuditOptions): AuditLog {
   return {
+    administered: (event) => options.writer.write(safeJson(administrationRecord(event, options.version))),
     decided: (event) => options.writer.write(safeJson(auditRecord(event, options))),
   }
 }
 
 /** `audit: off`. */
-export const NO_AUDIT: AuditLog = { decided: () => undefined }
+export const NO_AUDIT: AuditLog = { decided: () => undefined, administered: () => undefined }

@@ -16,6 +16,7 @@ export function createObserver({ metrics, log, audit }: Watchers): Observer {
       metrics.decided(event)
       audit.decided(event)
     },
+    administered: audit.administered,
     exchanged: metrics.exchanged,
     answered: metrics.answered,
     called: (event) => {
