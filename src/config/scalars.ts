@@ -49,7 +49,7 @@ export const flag = z.union([z.boolean(), z.string()]).transform((value, context
 /** A list, or its comma-separated text; blanks are dropped, so an empty variable is an empty list. */
 export const list = z.union([z.string(), z.array(z.string())]).transform((value) =>
   (typeof value === 'string' ? value.split(',') : value.flatMap((entry) => entry.split(','))).map((entry) => entry.trim()).filter((entry) => entry !== ''),
-).meta({ title: 'list', description: 'a list, or one comma-separated text' })
+).meta({ title: 'list' })
 
 /** Entries that may themselves contain commas: a list, or one text. */
 export const oneOrMore = z.union([z.string(), z.array(z.string())]).transform((value) => (typeof value === 'string' ? [value] : value)).meta({ title: 'one or more' })

@@ -25,10 +25,10 @@ export const errors = z.strictObject({
 export const cors = z.strictObject({
   origins: list.describe('Exact origins, or `*`.'),
   credentials: flag.prefault(false).describe('Never together with `*`.'),
-  methods: list.prefault(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']),
-  headers: list.prefault(['authorization', 'content-type']),
-  expose: list.prefault([]),
-  max_age: duration.optional(),
+  methods: list.prefault(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']).describe('Methods that a preflight allows.'),
+  headers: list.prefault(['authorization', 'content-type']).describe('Request headers that a preflight allows.'),
+  expose: list.prefault([]).describe('Answer headers that pages may read.'),
+  max_age: duration.optional().describe('How long browsers remember a preflight.'),
 }).meta({ title: 'cors' })
 
 export const csrf = z.strictObject({
@@ -51,5 +51,5 @@ export const bodyPolicy = z.strictObject({
   require_equal: z.record(z.string(), text).optional().describe('Dotted path in the body to the template it must equal when a principal is identified.'),
   forbid_anonymous: z.record(z.string(), z.unknown()).optional().describe('Dotted path to a value that only an identified principal may send.'),
   when: text.optional().describe('The authenticator whose principal these checks are about. Default: the primary one.'),
-  enabled: flag.prefault(true),
+  enabled: flag.prefault(true).describe('`off` switches the checks off, as a variable may say.'),
 }).meta({ title: 'body policy' })

@@ -7,32 +7,32 @@ const tls = z.strictObject({
   certificate: text.describe('PEM file; re-read when it changes.'),
   key: text.describe('PEM file of the private key.'),
   client_ca: text.optional().describe('PEM file of the authorities whose client certificates are accepted.'),
-  client_certificate: z.enum(['off', 'optional', 'required']).default('off'),
+  client_certificate: z.enum(['off', 'optional', 'required']).default('off').describe('Whether clients must show a certificate of `client_ca`.'),
 }).meta({ title: 'listener TLS' })
 
 const listener = z.union([
   address,
   z.strictObject({
-    address: address.prefault('127.0.0.1:8080'),
+    address: address.prefault('127.0.0.1:8080').describe('`host:port`, `:port` for every address, or `unix:/path`.'),
     tls: tls.optional().describe('TLS on our own listener, for those without a proxy in front.'),
     proxy_protocol: flag.prefault(false).describe('Peers in `client_ip.trusted_proxies` speak the PROXY protocol v1 or v2; nobody else may connect.'),
-    max_connections: count.prefault(10_000),
-    max_connections_per_client: count.optional(),
-    headers_timeout: positiveDuration.prefault('10s'),
+    max_connections: count.prefault(10_000).describe('More are refused at once.'),
+    max_connections_per_client: count.optional().describe('Connections of one peer address.'),
+    headers_timeout: positiveDuration.prefault('10s').describe('Until the last header of a request.'),
     body_idle_timeout: positiveDuration.prefault('30s').describe('Longest pause in a request body.'),
-    keep_alive_timeout: positiveDuration.prefault('75s'),
-    max_header_size: size.prefault('16KiB'),
-    max_headers: count.prefault(100),
+    keep_alive_timeout: positiveDuration.prefault('75s').describe('How long an idle connection is kept; longer than that of the proxy in front.'),
+    max_header_size: size.prefault('16KiB').describe('All headers of a request together; more is 431.'),
+    max_headers: count.prefault(100).describe('Header lines of a request; more is 431.'),
   }),
 ]).meta({ title: 'listener' })
 
 const upstream = z.strictObject({
-  url: upstreamUrl,
-  connect_timeout: positiveDuration.prefault('2s'),
+  url: upstreamUrl.describe('`http://host:port`, `https://host:port`, with a path prefix if need be, or `unix:/path`.'),
+  connect_timeout: positiveDuration.prefault('2s').describe('Until a connection stands, TLS included.'),
   timeout: positiveDuration.prefault('1m').describe('Until the first byte of the answer.'),
   idle_timeout: positiveDuration.prefault('5m').describe('Longest pause in an answer or a tunnel.'),
-  max_connections: count.prefault(256),
-  keep_alive: flag.prefault(true),
+  max_connections: count.prefault(256).describe('Connections to it; further requests wait.'),
+  keep_alive: flag.prefault(true).describe('Whether connections are used again.'),
   host: z.enum(['preserve', 'upstream']).default('preserve').describe('Which Host the upstream sees.'),
   ca: text.optional().describe('PEM file of the authority of an https upstream.'),
   server_name: text.optional().describe('SNI and certificate name, when it is not the host of the URL.'),
@@ -53,29 +53,31 @@ const quotaKey = text.transform((key) => QUOTA_KEYS[key] ?? key).meta({ title: '
 export const quota = z.strictObject({
   name: text.describe('What clients see, and the name of the counter: routes that repeat a name share it.'),
   key: quotaKey.prefault('principal').describe('Who shares a counter: client_ip (or ip), principal (or user), credential (or api_key), route, <authenticator>.id, header:<name>, body.<path>|lower|hmac.'),
-  limit: z.union([rate, count]),
-  window: positiveDuration.optional(),
+  limit: z.union([rate, count]).describe('`100/minute`, `60/10s`, or a number together with `window`.'),
+  window: positiveDuration.optional().describe('Length of the window when `limit` is a number.'),
   burst: count.optional().describe('Units at once; makes the policy a GCRA one.'),
   algorithm: z.enum(['fixed', 'sliding', 'calendar', 'gcra']).optional().describe('Default: fixed, or gcra with `burst`.'),
-  cost: count.prefault(1),
+  cost: count.prefault(1).describe('Units that one request takes.'),
   when: z.union([z.literal('anonymous'), z.literal('identified'), z.record(z.string(), oneOrMore)]).optional().describe('Applies only then; `{query.grant_type: password}` looks at the query.'),
   skip: list.optional().describe('Authenticators whose principals are exempt.'),
-  on_store_error: z.enum(['local', 'deny', 'allow']).default('local'),
+  on_store_error: z.enum(['local', 'deny', 'allow']).default('local').describe('While the store of shared counters cannot be asked: count in this process, refuse with 503, or let pass.'),
   shadow: flag.prefault(false).describe('Counts and reports, never refuses.'),
   report: z.enum(['legacy', 'none']).default('none').describe('`legacy`: X-RateLimit-* show this policy.'),
 }).meta({ title: 'quota policy' })
 
 const authUse = z.union([
   text,
-  z.strictObject({ use: text, scopes: list.prefault([]) }),
-  z.strictObject({ optional: text, scopes: list.prefault([]) }),
+  z.strictObject({ use: text.describe('Name of an authenticator.'), scopes: list.prefault([]).describe('Scopes that are needed when this one answers.') }),
+  z.strictObject({ optional: text.describe('Name of an authenticator whose credential may be missing, but not wrong.'), scopes: list.prefault([]).describe('Scopes that are needed when this one answers.') }),
 ]).meta({ title: 'use of an authenticator' })
+
+const primary = text.optional().describe('The authenticator whose principal speaks for the request. Default: the first that let it in.')
 
 const routeAuth = z.union([
   text,
   z.array(authUse).min(1),
-  z.strictObject({ any: z.array(authUse).min(1), primary: text.optional() }),
-  z.strictObject({ all: z.array(authUse).min(1), primary: text.optional() }),
+  z.strictObject({ any: z.array(authUse).min(1).describe('The first of these whose credential is present decides.'), primary }),
+  z.strictObject({ all: z.array(authUse).min(1).describe('Every one of these must let the request in.'), primary }),
 ]).meta({ title: 'route auth' })
 
 const match = z.strictObject({
@@ -87,35 +89,47 @@ const match = z.strictObject({
 
 const mcp = z.strictObject({
   resource: httpUrl.describe('Identifier of the protected resource (RFC 9728), exactly as clients call it.'),
-  authorization_servers: z.array(httpUrl).min(1),
+  authorization_servers: z.array(httpUrl).min(1).describe('Issuers whose tokens are accepted.'),
   scopes: list.default([]).describe('Scopes that clients should ask for.'),
   name: text.optional().describe('Human-readable name of the resource.'),
 }).meta({ title: 'mcp' })
 
 export const route = z.strictObject({
   name: text.optional().describe('Label in metrics and audit. Default: methods and first path.'),
-  match: match.prefault({}),
+  match: match.prefault({}).describe('Which requests it governs. The narrowest pattern wins, whatever the order.'),
   auth: routeAuth.optional().describe('none, one name, any or all of several. Default: every authenticator, any.'),
-  deny: z.enum(['route_not_found', 'forbidden']).optional(),
-  scopes: list.prefault([]), roles: list.prefault([]), claims: z.record(z.string(), oneOrMore).default({}), min_tier: text.optional(),
-  allowed_networks: list.optional(), denied_networks: list.optional(), require_https: flag.optional(),
+  deny: z.enum(['route_not_found', 'forbidden']).optional().describe('The route exists to refuse, with 404 or 403.'),
+  scopes: list.prefault([]).describe('Scopes that the principal must have, all of them.'),
+  roles: list.prefault([]).describe('Roles of which the principal must have one.'),
+  claims: z.record(z.string(), oneOrMore).default({}).describe('Attributes of the principal, by dotted path, that must have one of these values.'),
+  min_tier: text.optional().describe('The lowest of `tiers` that may pass.'),
+  allowed_networks: list.optional().describe('Instead of the top-level list.'),
+  denied_networks: list.optional().describe('Instead of the top-level list.'),
+  require_https: flag.optional().describe('Instead of the top-level setting.'),
   rate_limit: z.union([z.array(quota), z.literal('tier'), z.literal('none')]).optional().describe('Default: the top-level `rate_limit`, on routes with authentication.'),
-  upstream: text.optional(),
-  rewrite: z.strictObject({ path: text.optional(), strip_prefix: text.optional(), add_prefix: text.optional() }).optional(),
-  request_headers: z.strictObject({ set: z.record(z.string(), z.string()).default({}), remove: list.prefault([]) }).optional(),
-  identity: identity.optional(),
-  body: bodyPolicy.optional(),
+  upstream: text.optional().describe('Name of one of `upstreams`. Default: the first.'),
+  rewrite: z.strictObject({
+    path: text.optional().describe('The path to send instead.'),
+    strip_prefix: text.optional().describe('Taken away from the front.'),
+    add_prefix: text.optional().describe('Put in front.'),
+  }).optional().describe('Another path for the upstream than the one that was judged.'),
+  request_headers: z.strictObject({
+    set: z.record(z.string(), z.string()).default({}).describe('Fields that the upstream gets from here; values are treated as secrets.'),
+    remove: list.prefault([]).describe('Fields that it does not get.'),
+  }).optional().describe('Fields changed on the way to the upstream.'),
+  identity: identity.optional().describe('Instead of the top-level `identity`.'),
+  body: bodyPolicy.optional().describe('Reads the request body before the decision. Every other body streams past unread.'),
   respond: z.strictObject({ status: z.number().int().min(200).max(299).default(200), json: z.unknown() }).optional().describe('Postern answers itself, with this JSON; `{{principal.email}}` and the like are filled in.'),
-  mcp: mcp.optional(),
-  max_body: size.optional(),
-  cors: cors.optional(),
-  csrf: csrf.optional(),
+  mcp: mcp.optional().describe('Protected-resource metadata (RFC 9728) and its challenge.'),
+  max_body: size.optional().describe('Instead of the top-level `max_body`.'),
+  cors: cors.optional().describe('Instead of the top-level `cors`.'),
+  csrf: csrf.optional().describe('Instead of the top-level `csrf`.'),
   mode: z.enum(['enforce', 'observe']).default('enforce').describe('`observe`: decide, count and log, but let pass.'),
 }).meta({ title: 'route' })
 
 /** The one source of the type, the parser, `config/schema.json` and `docs/configuration.md`. */
 export const configSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(1).describe('Version of this syntax.'),
   listen: listener.prefault('127.0.0.1:8080').describe('Where clients connect.'),
   ops: z.union([z.literal('off'), address]).prefault('127.0.0.1:9090').describe('Probes and metrics; holds no secret.'),
   admin: z.strictObject({
@@ -126,10 +140,10 @@ export const configSchema = z.strictObject({
   public_url: httpUrl.optional().describe('How clients reach this API.'),
   upstream: z.union([upstreamUrl, upstream]).optional().describe('The guarded API, when there is one.'),
   upstreams: z.record(text, upstream).optional().describe('Several upstreams by name; the first is the default.'),
-  client_ip: clientIp.prefault({}),
+  client_ip: clientIp.prefault({}).describe('Who the client is when there are proxies in front.'),
   require_https: flag.prefault(false).describe('Plain HTTP counts as HTTPS only when a trusted proxy says `X-Forwarded-Proto: https`.'),
   allowed_networks: list.prefault([]).describe('Empty: every network. `*` says so explicitly.'),
-  denied_networks: list.prefault([]),
+  denied_networks: list.prefault([]).describe('Refused with 403, whatever else is allowed.'),
   alias_headers: z.enum(['pass', 'reject']).default('pass').describe('Other header names with `_` or `.`: pass, or 400. Aliases of identity and credential headers never pass.'),
   auth: z.array(z.record(z.string(), z.unknown())).optional().describe('Short form: an ordered list, one key each, the kind.'),
   authenticators: z.record(text, authenticator).optional().describe('Long form: by name.'),
@@ -138,25 +152,31 @@ export const configSchema = z.strictObject({
   identity: identity.optional().describe('What the upstream learns. Default: X-User-Id.'),
   anonymous_identity: z.enum(['omit', 'empty']).default('omit').describe('Identity headers of an anonymous principal: absent, or present and empty.'),
   forward: z.strictObject({
-    credentials: z.union([z.enum(['keep', 'strip']), z.strictObject({ jwt: z.enum(['keep', 'strip']).default('strip'), api_key: z.enum(['keep', 'strip']).default('strip'), cookie: z.enum(['keep', 'strip']).default('strip') })]).default('strip').describe('Whether the upstream still sees verified credentials.'),
+    credentials: z.union([z.enum(['keep', 'strip']), z.strictObject({ jwt: z.enum(['keep', 'strip']).default('strip').describe('Bearer tokens.'), api_key: z.enum(['keep', 'strip']).default('strip').describe('API keys.'), cookie: z.enum(['keep', 'strip']).default('strip').describe('Session cookies.') })]).default('strip').describe('Whether the upstream still sees verified credentials.'),
     strip: list.prefault([]).describe('Further header names to remove from every request; a trailing * matches any ending.'),
-    via: flag.prefault(false),
-  }).prefault({}),
-  rate_limit: z.array(quota).default([]),
-  rate_limit_headers: rateLimitHeaders.prefault({}),
-  failed_authentication: z.strictObject({ limit: rate, key: z.enum(['client_ip']).default('client_ip') }).optional().describe('Budget of refused credentials per client address.'),
-  tiers: z.record(text, z.strictObject({ limits: z.array(quota).default([]) })).optional().describe('Tiers in rising order, each with limits of its own.'),
+    via: flag.prefault(false).describe('Adds a Via field.'),
+  }).prefault({}).describe('What of the client\'s own headers the upstream gets.'),
+  rate_limit: z.array(quota).default([]).describe('Quota policies of every route that has authentication and no list of its own.'),
+  rate_limit_headers: rateLimitHeaders.prefault({}).describe('How clients learn what is left.'),
+  failed_authentication: z.strictObject({ limit: rate.describe('Refused credentials per window.'), key: z.enum(['client_ip']).default('client_ip').describe('Who shares the budget.') }).optional().describe('Budget of refused credentials per client address.'),
+  tiers: z.record(text, z.strictObject({ limits: z.array(quota).default([]).describe('Quota policies of routes that say `rate_limit: tier`.') })).optional().describe('Tiers in rising order, each with limits of its own.'),
   store: z.string().optional().describe('Shared counters.'),
-  errors: errors.prefault({}),
-  cors: cors.optional(),
-  csrf: csrf.prefault({}),
+  errors: errors.prefault({}).describe('What refusals look like. Default: problem details (RFC 9457).'),
+  cors: cors.optional().describe('Which pages of other origins may read answers. Default: none.'),
+  csrf: csrf.prefault({}).describe('Which pages may send unsafe requests with a session cookie.'),
   max_body: size.prefault('10GiB').describe('Largest request body that streams past.'),
-  drain: z.strictObject({ delay: duration.prefault('5s'), timeout: duration.prefault('20s') }).prefault({}),
-  log: z.strictObject({ format: z.enum(['json', 'pretty', 'auto']).default('auto'), level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
+  drain: z.strictObject({
+    delay: duration.prefault('5s').describe('Between the end of readiness and the end of listening.'),
+    timeout: duration.prefault('20s').describe('How long requests that are under way may take then.'),
+  }).prefault({}).describe('What happens on SIGTERM. Both together must fit the grace period of whoever stops us.'),
+  log: z.strictObject({
+    format: z.enum(['json', 'pretty', 'auto']).default('auto').describe('auto: pretty on a terminal, JSON lines elsewhere.'),
+    level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('The least that is written.'),
+  }).prefault({}).describe('The log, on standard error.'),
   audit: text.default('stdout').describe('stdout, stderr, off, or a file.'),
-  tracing: z.strictObject({ enabled: flag.prefault(true) }).prefault({}).describe('Makes a traceparent where the client sent none.'),
-  ready: z.strictObject({ upstream: flag.prefault(false) }).prefault({}).describe('Whether /readyz fails while the upstream refuses connections.'),
-  reload: z.strictObject({ watch: flag.prefault(true) }).prefault({}),
+  tracing: z.strictObject({ enabled: flag.prefault(true).describe('Makes a traceparent where the client sent none.') }).prefault({}).describe('W3C trace context.'),
+  ready: z.strictObject({ upstream: flag.prefault(false).describe('Whether /readyz fails while the upstream refuses connections.') }).prefault({}).describe('What readiness means besides our own.'),
+  reload: z.strictObject({ watch: flag.prefault(true).describe('Reload when the file, or a file that it refers to, changes. SIGHUP always does.') }).prefault({}).describe('Taking a new config without a restart.'),
   require_patched_node: flag.prefault(false).describe('Refuse to start on a Node below the security floor.'),
 }).meta({ title: 'Postern configuration' })
 
