@@ -21,20 +21,34 @@ export function configFileOf(invocation: Pick<Invocation, 'options' | 'cwd' | 'e
   return file ?? (variables ? undefined : requireConfigFile(invocation))
 }
 
+/** What to compile with. */
+export interface Building {
+  readonly resources: Resources
+  readonly options?: CompileOptions
+}
+
+/**
+ * Compiles a config that was read.
+ *
+ * @throws {ConfigFileError} with every mistake and its place
+ */
+export function compileLoaded(loaded: LoadedConfig, { resources, options }: Building): Compiled {
+  try {
+    return compile(loaded.config, resources, { ...options, revision: loaded.revision.slice(0, 12) })
+  } catch (error) {
+    if (error instanceof ConfigFileError || !(error instanceof ConfigError)) throw error
+    throw new ConfigFileError(loaded.placed(error.mistakes))
+  }
+}
+
 /**
  * Reads, checks and compiles.
  *
  * @throws {ConfigFileError} with every mistake and its place, whoever found it
  */
-export function prepareConfig({ file, env, resources, options }: { readonly file: string | undefined; readonly env: NodeJS.ProcessEnv; readonly resources: Resources; readonly options?: CompileOptions }): Prepared {
+export function prepareConfig({ file, env, ...building }: { readonly file: string | undefined; readonly env: NodeJS.ProcessEnv } & Building): Prepared {
   const loaded = loadConfig({ file, env })
-  try {
-    const compiled = compile(loaded.config, resources, { ...options, revision: loaded.revision.slice(0, 12) })
-    return { loaded, compiled }
-  } catch (error) {
-    if (error instanceof ConfigFileError || !(error instanceof ConfigError)) throw error
-    throw new ConfigFileError(loaded.placed(error.mistakes))
-  }
+  return { loaded, compiled: compileLoaded(loaded, building) }
 }
 
 /** Resources of a command that looks once and ends: nobody watches. */

@@ -4,6 +4,6 @@ import { EXIT } from './exit-codes.ts'
 
 /** `postern schema`: the JSON Schema of the config, for editors. */
 export const run: Run = async ({ terminal }) => {
-  terminal.out(schemaDocument().trimEnd())
+  terminal.out(JSON.stringify(schemaDocument(), undefined, 2))
   return EXIT.ok
 }

@@ -1,0 +1,175 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { CompileOptions } from '../config/compile.ts'
+import { loadConfig } from '../config/load.ts'
+import { createResources } from '../config/resources.ts'
+import type { Config } from '../config/schema.ts'
+import { watchConfig, type ConfigWatch } from '../config/watch.ts'
+import type { ListenAddress } from '../faces/proxy/listener.ts'
+import { createUpstreamPools, type UpstreamPools } from '../faces/proxy/pools.ts'
+import { createProxyFace, type ProxyFace } from '../faces/proxy/server.ts'
+import type { OpsFace } from '../faces/ops/server.ts'
+import type { Gateway } from '../model/gateway.ts'
+import type { Log } from '../observe/log.ts'
+import { listenError } from './listen-error.ts'
+import { listenerSettings } from './listener-settings.ts'
+import { compileLoaded, providersTried } from './load-config.ts'
+import { isBelowFloor, requirePatchedNode, FLOOR_TEXT } from './node-safety.ts'
+import { opsChecks, upstreamsGone, type StatusSources } from './ops-status.ts'
+import { announce, createReloads, type Reloads } from './reloads.ts'
+import { startWatching, type Watching } from './watchers.ts'
+
+export interface InstanceOptions {
+  readonly file: string | undefined
+  readonly env: NodeJS.ProcessEnv
+  readonly color: boolean
+  readonly compile?: CompileOptions
+  /** Resolves when the process is to end before it has started: then providers are not waited for. */
+  readonly hurry: Promise<unknown>
+}
+
+/** One running Postern. */
+export interface Instance {
+  readonly address: ListenAddress
+  readonly opsOrigin: string | undefined
+  readonly log: Log
+  readonly reload: () => void
+  /** Debug lines for five minutes. */
+  readonly verbose: () => void
+  /** Finishes what is under way and closes everything. `hurried` does not wait for a balancer to notice. */
+  readonly drain: (hurried: boolean) => Promise<void>
+  /** Writes at once what log and audit still hold. */
+  readonly flush: () => void
+}
+
+/** The parts of an instance, made before anything listens. */
+interface Parts {
+  readonly watching: Watching
+  readonly pools: UpstreamPools
+  readonly reloads: Reloads
+  readonly proxy: ProxyFace
+  readonly sources: StatusSources
+  readonly closeResources: () => Promise<void>
+}
+
+interface Life { started: boolean; draining: boolean }
+
+const VERBOSE_MS = 300_000
+
+/** @throws {ConfigFileError} and {OperatorError}: nothing listens yet */
+function build({ file, env, color, compile }: InstanceOptions): Parts {
+  const loaded = loadConfig({ file, env })
+  requirePatchedNode(process.versions.node, loaded.config.require_patched_node)
+  let gateway: Gateway | undefined
+  const watching = startWatching({ config: loaded.config, gateway: () => gateway, color })
+  const { log, metrics, observer } = watching
+  const clock = Date.now
+  const resources = createResources({ clock, observer })
+  const building = { resources, ...(compile && { options: compile }) }
+  resources.begin()
+  const first = { loaded, compiled: compileLoaded(loaded, building) }
+  gateway = first.compiled.gateway
+  const pools = createUpstreamPools({ observer, clock })
+  const onTaken: Parameters<typeof createReloads>[0]['onTaken'] = ({ compiled }) => {
+    gateway = compiled.gateway
+    pools.retain(compiled.gateway.upstreams.values())
+  }
+  const reloads = createReloads({ file, env, first, building, log, metrics, onTaken })
+  const proxy = createProxyFace({ gateway: () => reloads.current().compiled.gateway, observer, clock, pools, listener: listenerSettings(loaded.config) })
+  announce(first, watching)
+  return { watching, pools, reloads, proxy, sources: { reloads, upstreamState: pools.state }, closeResources: resources.closeAll }
+}
+
+/** State that the metrics only read when somebody looks. */
+function reportBeforeScrape({ watching: { metrics }, reloads, sources }: Parts, life: Life): void {
+  metrics.set('postern_node_below_security_floor', isBelowFloor(process.versions.node) ? 1 : 0)
+  metrics.beforeScrape(() => {
+    const checks = opsChecks(sources)
+    metrics.degraded(checks.filter(({ ok }) => !ok).map(({ name }) => name))
+    metrics.set('postern_upstream_healthy', checks.some(({ name, ok }) => name.startsWith('upstream') && !ok) ? 0 : 1)
+    metrics.set('postern_draining', life.draining ? 1 : 0)
+    for (const { name, state } of reloads.current().compiled.providers) metrics.keySet(name, { lastSuccessAt: undefined, ...state() })
+  })
+}
+
+async function startOps({ ops }: Config, { watching, sources }: Parts, life: Life): Promise<OpsFace | undefined> {
+  if (ops === 'off') return undefined
+  // A config that turns it off does not load it.
+  const { createOpsFace } = await import('../faces/ops/server.ts')
+  const face = createOpsFace({ address: ops, status: () => ({ ...life, checks: opsChecks(sources) }), metrics: watching.metrics })
+  await face.listen().catch((error: unknown) => {
+    throw listenError('ops', ops, error)
+  })
+  return face
+}
+
+/** Opens the listeners; closes again what did open when one of them cannot. */
+async function listen(config: Config, parts: Parts, life: Life): Promise<{ readonly address: ListenAddress; readonly ops: OpsFace | undefined }> {
+  const ops = await startOps(config, parts, life)
+  try {
+    return { address: await parts.proxy.listen(), ops }
+  } catch (error) {
+    await ops?.close()
+    throw listenError('listen', listenerSettings(config).address, error)
+  }
+}
+
+function logStart({ watching: { log }, reloads }: Parts, address: ListenAddress, opsOrigin: string | undefined): void {
+  const { gateway } = reloads.current().compiled
+  const upstreams = [...gateway.upstreams.values()].map(({ origin, socketPath }) => socketPath ?? origin)
+  log.write('info', 'listening', 'Postern listens', { address: 'path' in address ? address.path : `${address.host}:${address.port}`, ops: opsOrigin ?? 'off', upstreams, revision: gateway.revision, pid: process.pid })
+  if (isBelowFloor(process.versions.node)) log.write('warn', 'node_below_security_floor', `Node ${process.versions.node} lacks security fixes; use ${FLOOR_TEXT} or newer in production`)
+}
+
+interface Ending {
+  readonly parts: Parts
+  readonly life: Life
+  readonly ops: OpsFace | undefined
+  readonly watch: ConfigWatch | undefined
+}
+
+async function drain({ parts, life, ops, watch }: Ending, hurried: boolean): Promise<void> {
+  const { watching, proxy, pools, reloads, sources, closeResources } = parts
+  const { delay, timeout } = reloads.current().loaded.config.drain
+  const delayMs = hurried || upstreamsGone(sources) ? 0 : delay
+  life.draining = true
+  watch?.close()
+  watching.log.write('info', 'draining', 'about to end: not ready any more, still serving', { delay_ms: delayMs, timeout_ms: timeout, in_flight: proxy.inFlight() })
+  proxy.draining()
+  await wait(delayMs)
+  await proxy.drain(timeout)
+  await Promise.all([pools.close(), ops?.close(), closeResources()])
+  watching.log.write('info', 'stopped', 'everything is closed')
+  await watching.close()
+}
+
+/**
+ * Starts everything: reads and compiles the config, opens the listeners, asks the providers once (2 s at most), watches the config.
+ *
+ * @throws {ConfigFileError} when the config is wrong, {OperatorError} when an address or file cannot be had
+ */
+export async function startInstance(options: InstanceOptions): Promise<Instance> {
+  const life: Life = { started: false, draining: false }
+  const parts = build(options)
+  const { watching, reloads } = parts
+  const { log } = watching
+  const config = reloads.current().loaded.config
+  reportBeforeScrape(parts, life)
+  const { address, ops } = await listen(config, parts, life)
+  logStart(parts, address, ops?.origin())
+  await Promise.race([providersTried(reloads.current().compiled), options.hurry])
+  life.started = true
+  watching.settle()
+  const watch = config.reload.watch ? watchConfig({ files: () => reloads.current().loaded.watched, onChange: () => reloads.reload('file') }) : undefined
+  return {
+    address,
+    opsOrigin: ops?.origin(),
+    log,
+    reload: () => reloads.reload('signal'),
+    verbose: () => {
+      log.setLevel('debug')
+      setTimeout(() => log.setLevel(reloads.current().loaded.config.log.level), VERBOSE_MS).unref()
+    },
+    drain: (hurried) => drain({ parts, life, ops, watch }, hurried),
+    flush: watching.flush,
+  }
+}

@@ -1,0 +1,59 @@
+import type { OpsCheck } from '../faces/ops/status.ts'
+import type { UpstreamState } from '../faces/proxy/pools.ts'
+import { FLOOR_TEXT, isBelowFloor } from './node-safety.ts'
+import type { Prepared } from './load-config.ts'
+import type { Reloads } from './reloads.ts'
+
+/** Refused connections in a row after which an upstream counts as failing. */
+const FAILURES = 3
+
+export interface StatusSources {
+  readonly reloads: Reloads
+  readonly upstreamState: (id: string) => UpstreamState
+}
+
+const check = (name: string, ok: boolean, detail: string | undefined, critical = false): OpsCheck => ({ name, ok, critical, ...(detail === undefined ? {} : { detail }) })
+
+function configChecks({ rejection, pending }: Reloads): readonly OpsCheck[] {
+  const settings = pending()
+  return [
+    check('config', rejection() === undefined, rejection()),
+    ...(settings.length > 0 ? [check('restart', false, `a new value of ${settings.join(', ')} needs a restart`)] : []),
+  ]
+}
+
+/** A provider that is down is down for every instance: degraded, not unready. */
+function providerChecks({ compiled }: Prepared): readonly OpsCheck[] {
+  return compiled.providers.map(({ name, state }) => {
+    const { lastError, keys } = state()
+    return check(`provider_${name}`, lastError === undefined, lastError === undefined ? undefined : `${lastError}; ${keys} keys in use`)
+  })
+}
+
+function upstreamChecks({ compiled, loaded }: Prepared, stateOf: StatusSources['upstreamState']): readonly OpsCheck[] {
+  return [...compiled.gateway.upstreams.keys()].map((id) => {
+    const { consecutiveFailures, lastError } = stateOf(id)
+    return check(id === 'default' ? 'upstream' : `upstream_${id}`, consecutiveFailures < FAILURES, lastError?.cause, loaded.config.ready.upstream)
+  })
+}
+
+/** What does not stop anything, but must not be forgotten either. */
+function warningChecks({ loaded }: Prepared): readonly OpsCheck[] {
+  const observing = (loaded.config.routes ?? []).filter(({ mode }) => mode === 'observe').map(({ name, match }) => name ?? match.path[0] ?? '')
+  return [
+    ...(observing.length > 0 ? [check('enforcement', false, `only observed, not enforced: ${observing.join(', ')}`)] : []),
+    ...(isBelowFloor(process.versions.node) ? [check('node', false, `Node ${process.versions.node} lacks security fixes; use ${FLOOR_TEXT} or newer`)] : []),
+  ]
+}
+
+/** Every check of /readyz. Only an upstream can be critical, and only when the config says so. */
+export function opsChecks({ reloads, upstreamState }: StatusSources): readonly OpsCheck[] {
+  const current = reloads.current()
+  return [...configChecks(reloads), ...providerChecks(current), ...upstreamChecks(current, upstreamState), ...warningChecks(current)]
+}
+
+/** Whether no upstream takes connections any more: then nobody is served by waiting. */
+export function upstreamsGone({ reloads, upstreamState }: StatusSources): boolean {
+  const ids = [...reloads.current().compiled.gateway.upstreams.keys()]
+  return ids.length > 0 && ids.every((id) => upstreamState(id).consecutiveFailures > 0)
+}
