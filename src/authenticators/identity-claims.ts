@@ -1,3 +1,5 @@
+import { isSubject } from './subject.ts'
+
 /** Which members of a JSON document say what: JSON pointers (RFC 6901), the first that yields something wins. */
 export interface IdentityPointers {
   readonly subject: readonly string[]
@@ -10,7 +12,7 @@ export interface IdentityPointers {
 }
 
 export interface IdentityClaims {
-  /** Absent unless it may stand in a header: 1 to 255 characters without controls. */
+  /** Absent unless it may stand in a header; see `isSubject`. */
   readonly subject?: string
   readonly scopes: ReadonlySet<string>
   readonly roles: readonly string[]
@@ -44,6 +46,12 @@ const texts = (values: readonly unknown[]): readonly string[] => values.filter((
 /** One text without control characters; what could stand in a header. */
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value.length > 0 && value.length <= 255 && !/\p{Cc}/u.test(value) ? value : undefined)
 
+/** The first place that holds anything decides: an odd id must not give way to an e-mail address. */
+function subjectIn(document: unknown, pointers: readonly string[]): string | undefined {
+  const found = firstOf(document, pointers, (value) => value ?? undefined)
+  return isSubject(found) ? found : undefined
+}
+
 /** `scope` is one space-separated text (RFC 8693), `scp` and `permissions` are arrays elsewhere. */
 const words = (value: unknown): readonly string[] | undefined => {
   if (typeof value === 'string') return value.split(' ').filter((word) => word !== '')
@@ -59,7 +67,7 @@ const names = (value: unknown): readonly string[] | undefined => {
 
 /** Who a verified document speaks of. */
 export function identityClaimsOf(document: unknown, pointers: IdentityPointers): IdentityClaims {
-  const subject = firstOf(document, pointers.subject, text)
+  const subject = subjectIn(document, pointers.subject)
   const email = firstOf(document, pointers.email, text)
   const tier = firstOf(document, pointers.tier, text) ?? pointers.defaultTier
   return {

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, exportPKCS8, generateKeyPair } from 'jose'
-import Provider from 'oidc-provider'
+import { Provider } from 'oidc-provider'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { json, NO_ANSWERS, raw, startAnswering, type Answer, type AnsweringServer } from '../../test/support/answering.ts'
 import { request } from '../../test/support/described.ts'

@@ -34,12 +34,14 @@ export interface VerdictCacheSettings {
 }
 
 const LONGEST_NEGATIVE_MS = 5_000
+/** Characters of answers that are kept, all together; one answer may have 64 KiB. */
+const MAX_CHARACTERS = 33_554_432
 
 interface Kept { readonly verdict: Verdict; readonly until: EpochMs }
 
 /** Bounded, keyed by digest so that no secret is a map key. "Could not check" is never kept: the next request asks again. */
 export function createVerdictCache({ name, ttlMs, negativeTtlMs, maxEntries, observer, staleIfErrorMs = 0 }: VerdictCacheSettings): VerdictCache {
-  const kept = new LRUCache<string, Kept>({ max: maxEntries })
+  const kept = new LRUCache<string, Kept>({ max: maxEntries, maxSize: MAX_CHARACTERS })
   const flights = createSingleFlight<Verdict>()
 
   const untilOf = (verdict: Verdict, now: EpochMs): EpochMs => {
@@ -68,7 +70,7 @@ export function createVerdictCache({ name, ttlMs, negativeTtlMs, maxEntries, obs
           return found.verdict
         }
         const until = untilOf(verdict, now)
-        if (until > now) kept.set(key, { verdict, until })
+        if (until > now) kept.set(key, { verdict, until }, { size: JSON.stringify(verdict).length })
         else kept.delete(key)
         return verdict
       })

@@ -4,7 +4,7 @@ declare module 'oidc-provider' {
 
   interface Saved { save: () => Promise<string> }
 
-  export default class Provider {
+  export class Provider {
     constructor(issuer: string, configuration: Readonly<Record<string, unknown>>)
     callback(): RequestListener
     on(event: string, listener: (...args: readonly unknown[]) => void): this
