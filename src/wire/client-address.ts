@@ -79,7 +79,7 @@ const clientOf = ({ ip, hops }: Walk, peer: string): Client => ({ ip, peer, trus
  */
 function elementOf(lines: readonly string[], hops: number): string | undefined {
   const elements = listOf(lines)
-  return (elements.length === 1 ? elements[0] : hops === 0 ? undefined : elements[elements.length - hops])?.trim()
+  return (elements.length === 1 ? elements[0] : elements[elements.length - hops])?.trim()
 }
 
 const SCHEMES: ReadonlyMap<string, 'http' | 'https'> = new Map([['http', 'http'], ['https', 'https'], ['ws', 'http'], ['wss', 'https']])

@@ -135,6 +135,10 @@ suite('Connection', () => {
     refused(withHeaders('Connection', 'close', 'connection', value), 'connection')
   })
 
+  it('may not name a credential header whose own name has an underscore', () => {
+    refused(withHeaders('Connection', 'X_Key'), 'connection', { wire: wireSettings({ credentials: ['X_Key'] }) })
+  })
+
   it.each(['close; x-user-id', 'a b', '"close"', 'x@y'])('%j is no list of options', (value) => refused(withHeaders('Connection', value), 'connection'))
 
   it.each(['close', 'keep-alive', 'Keep-Alive, TE', 'Upgrade, HTTP2-Settings', 'X-Custom', '', ' , close'])('%j is accepted', (value) => {

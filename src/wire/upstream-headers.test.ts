@@ -195,6 +195,11 @@ describe('a route\'s headers', () => {
     expect(valuesOf(list, 'x-forwarded-host')).toEqual(['fixed.example'])
   })
 
+  it('give way to a mutator that sets the same name', () => {
+    const mutation = { ...NO_MUTATION, set: [['X-Tier', 'gold']] } as const
+    expect(valuesOf(sent([], { mutation, routeHeaders: { set: [['x_tier', 'route']], remove: [] } }), 'x-tier')).toEqual(['gold'])
+  })
+
   it('remove the client\'s and ours', () => {
     const list = sent(['X-Env', 'client', 'X_Env', 'client'], { routeHeaders: { set: [], remove: ['X-Env', 'Forwarded', 'Host'] } })
     expect(valuesOf(list, 'x-env')).toEqual([])
