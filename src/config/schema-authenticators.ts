@@ -1,50 +1,6 @@
 import { z } from 'zod'
 import { count, duration, flag, httpUrl, list, oneOrMore, positiveDuration, size, text } from './scalars.ts'
-import { errorOverrides } from './schema-answers.ts'
-
-/** Where a credential may stand. Exactly one key each. */
-export const carrier = z.union([
-  z.strictObject({ bearer: z.literal(true) }),
-  z.strictObject({ header: text }),
-  z.strictObject({ cookie: text }),
-]).meta({ title: 'carrier' })
-
-/** Knobs that every authenticator has. */
-const knobs = {
-  on_missing: z.enum(['next', 'reject']).default('next').describe('No credential of this kind: try the next authenticator, or refuse.'),
-  on_invalid: z.enum(['next', 'reject']).default('reject').describe('A credential that was recognised and refused: refuse the request, or fall through to the next authenticator.'),
-  on_unavailable: z.enum(['error', 'next', 'deny']).default('error').describe('Could not check: 503, try the next authenticator, or 401.'),
-  credential: z.enum(['keep', 'strip']).optional().describe('Whether the upstream still sees the credential. Default: `forward.credentials`.'),
-  realm: text.optional().describe('The realm of the WWW-Authenticate challenge. Default: postern.'),
-  errors: errorOverrides.optional().describe('Answers of this authenticator that differ from `errors`.'),
-} as const
-
-const jsonPointer = z.string().regex(/^(\/([^~/]|~[01])*)+$/, 'expected a JSON pointer such as "/app_metadata/roles"').meta({ title: 'JSON pointer' })
-const pointers = z.union([jsonPointer, z.array(jsonPointer)]).transform((value) => (typeof value === 'string' ? [value] : value))
-
-/** Which claims say what. The first pointer that yields something wins. */
-export const claimMapping = z.strictObject({
-  subject: pointers.prefault(['/sub']).describe('The id of the principal.'),
-  scopes: pointers.prefault(['/scope', '/scp']).describe('A space-separated string or an array.'),
-  roles: pointers.prefault(['/roles']).describe('A string, an array, or an object whose keys are the roles.'),
-  email: pointers.prefault(['/email']).describe('The e-mail address.'),
-  tier: pointers.optional().describe('The tier; never from a claim that users can edit.'),
-  default_tier: text.optional().describe('The tier of a principal whose token names none.'),
-}).meta({ title: 'claim mapping' })
-
-const claimConstraint = z.record(z.string(), oneOrMore).describe('Claims that must be present with one of these values, such as azp or client_id.')
-
-const keySource = z.strictObject({
-  max_age: positiveDuration.prefault('10m').describe('Key sets are refreshed in the background when they are older than this.'),
-  cooldown: positiveDuration.prefault('30s').describe('At most one refetch for an unknown `kid` within this time, counted from the last fetch.'),
-  stale_if_error: duration.prefault('1d').describe('How long the last good set is used while the issuer cannot be reached.'),
-  timeout: positiveDuration.prefault('5s').describe('Deadline of one fetch.'),
-}).meta({ title: 'key source' })
-
-const verifiedCache = z.strictObject({
-  ttl: duration.refine((ms) => ms <= 300_000, 'expected at most 300s: a revoked token would live on for longer').prefault('1m').describe('How long a verified token is remembered; never past its expiry. 0 turns it off. At most 300 s.'),
-  max_entries: count.prefault(10_000).describe('Most recently used tokens that are kept.'),
-}).meta({ title: 'cache' })
+import { carrier, claimConstraint, claimMapping, keySource, knobs, verifiedCache } from './schema-authenticator-parts.ts'
 
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA', 'HS256'] as const
 
