@@ -81,43 +81,64 @@ export function createSecrets({ env, readFile, directory }: { env: NodeJS.Proces
   const answerOf = (reference: string): Answer => {
     if (reference.startsWith('file:')) return readSecret(reference.slice(5))
     if (reference.startsWith('cred:')) return credential(reference.slice(5))
-    return variable(env, reference)
+    return variable(env, reference, (text) => fillWith(text, answerOf))
   }
 
   return { fill: (text) => fillWith(text, answerOf), readSecret, files }
 }
 
-/** `NAME` or `NAME:-default`. */
-function variable(env: NodeJS.ProcessEnv, reference: string): Answer {
+/** `NAME` or `NAME:-default`; the default may hold references itself. */
+function variable(env: NodeJS.ProcessEnv, reference: string, fill: (text: string) => Filled): Answer {
   const match = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([\s\S]*))?$/.exec(reference)
   if (!match) return { problem: `"\${${reference}}" – expected \${NAME}, \${NAME:-default}, \${file:/path} or \${cred:name}` }
   const [, name = '', fallback] = match
   const value = env[name]
-  if (fallback !== undefined) return { text: value === undefined || value === '' ? fallback : value }
+  if (fallback !== undefined) {
+    if (value !== undefined && value !== '') return { text: value }
+    const { text, problems, warnings } = fill(fallback)
+    const [problem] = problems
+    return problem === undefined ? { text, ...(warnings[0] !== undefined && { warning: warnings[0] }) } : { problem }
+  }
   if (value !== undefined) return { text: value }
   return { problem: `variable ${name} is not set; set it, or write "\${${name}:-default}".${suggestion(name, Object.keys(env))}` }
 }
 
-/** Replaces every reference of one scalar. */
+/** Index of the brace that closes the reference whose text begins at `from`, or -1. */
+function closingBrace(text: string, from: number): number {
+  let depth = 1
+  for (let at = from; at < text.length; at += 1) {
+    if (text.startsWith('${', at)) depth += 1
+    else if (text[at] === '}') depth -= 1
+    if (depth === 0) return at
+  }
+  return -1
+}
+
+/** Replaces every reference of one scalar, from left to right. */
 function fillWith(text: string, answerOf: (reference: string) => Answer): Filled {
-  if (!text.includes('${')) return { text, referred: false, problems: [], warnings: [] }
   const problems: string[] = []
   const warnings: string[] = []
+  let filled = ''
   let referred = false
-  const filled = text.replaceAll(/\$\$\{|\$\{([^}]*)(\}?)/g, (whole: string, reference: string | undefined, end: string | undefined) => {
-    if (reference === undefined) return '${'
+  let from = 0
+  for (let at = text.indexOf('${'); at !== -1; at = text.indexOf('${', from)) {
+    const escaped = text[at - 1] === '$' && at > from
+    filled += escaped ? `${text.slice(from, at - 1)}\${` : text.slice(from, at)
+    from = at + 2
+    if (escaped) continue
     referred = true
-    if (end === '') problems.push(`"${whole}" – the reference has no closing brace; write $\${ for a literal \${`)
-    else if (reference.includes('${')) problems.push(`"${whole}" – references do not nest`)
-    else {
-      const answer = answerOf(reference)
-      if ('problem' in answer) problems.push(answer.problem)
-      else {
-        if (answer.warning) warnings.push(answer.warning)
-        return answer.text
-      }
+    const end = closingBrace(text, from)
+    if (end === -1) {
+      problems.push(`"${text.slice(at)}" – the reference has no closing brace; write $\${ for a literal \${`)
+      return { text: filled, referred, problems, warnings }
     }
-    return ''
-  })
-  return { text: filled, referred, problems, warnings }
+    const answer = answerOf(text.slice(from, end))
+    from = end + 1
+    if ('problem' in answer) problems.push(answer.problem)
+    else {
+      if (answer.warning) warnings.push(answer.warning)
+      filled += answer.text
+    }
+  }
+  return { text: filled + text.slice(from), referred, problems, warnings }
 }
