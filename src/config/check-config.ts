@@ -5,7 +5,7 @@ import { checkPaths } from './check-paths.ts'
 import { checkQuotas } from './check-quotas.ts'
 import { namedFiles } from './file-paths.ts'
 import type { Finding, Findings } from './finding.ts'
-import type { ConfigPath } from './mistake.ts'
+import { pathText, type ConfigPath } from './mistake.ts'
 import type { Address } from './scalars.ts'
 import type { Config } from './schema.ts'
 import { unreadable, type ReadFile } from './secrets.ts'
@@ -53,13 +53,31 @@ export const clientAddress = ({ listen }: Config): Address => (isAddress(listen)
 
 const EVERY = new Set(['0.0.0.0', '::'])
 
+interface Listening {
+  readonly path: ConfigPath
+  readonly address: Address
+}
+
+/** Listeners besides the one for clients, each with its key. */
+function inner(config: Config): readonly Listening[] {
+  return [
+    ...(config.ops === 'off' ? [] : [{ path: ['ops'], address: config.ops }]),
+    ...(config.admin && config.admin.token !== '' ? [{ path: ['admin', 'listen'], address: config.admin.listen }] : []),
+  ]
+}
+
+function sameAddress(a: Address, b: Address): boolean {
+  if (a.path !== undefined || b.path !== undefined) return a.path === b.path
+  return a.port !== 0 && a.port === b.port && (a.host === b.host || EVERY.has(a.host) || EVERY.has(b.host))
+}
+
 function checkListeners(config: Config): readonly Finding[] {
-  const listen = clientAddress(config)
-  const { ops } = config
-  if (ops === 'off') return []
-  const sameSocket = listen.path !== undefined && listen.path === ops.path
-  const samePort = listen.path === undefined && ops.path === undefined && listen.port !== 0 && listen.port === ops.port && (listen.host === ops.host || EVERY.has(listen.host) || EVERY.has(ops.host))
-  return sameSocket || samePort ? [{ path: ['ops'], message: 'this is the address of "listen"; metrics and probes need one that clients cannot reach', needs: ['listen', 'ops'] }] : []
+  const others = inner(config)
+  return others.flatMap(({ path, address }, index): Finding[] => {
+    if (sameAddress(address, clientAddress(config))) return [{ path, message: 'this is the address of "listen"; it needs one that clients cannot reach', needs: ['listen', 'ops', 'admin'] }]
+    const clash = others.slice(0, index).find((other) => sameAddress(other.address, address))
+    return clash ? [{ path, message: `this is the address of "${pathText(clash.path)}" already`, needs: ['ops', 'admin'] }] : []
+  })
 }
 
 function checkNetworks(config: Config): readonly Finding[] {
@@ -73,9 +91,22 @@ function checkNetworks(config: Config): readonly Finding[] {
   const path = ['client_ip', 'trusted_proxies']
   return [
     ...lists.flatMap(([networks, at]) => badNetworks(networks ?? [], at)),
-    ...badNetworks(trusted.filter((network) => network !== '*'), path),
-    ...trusted.flatMap((network, index): Finding[] => (network === '*' || /\/0+$/.test(network) ? [{ path: [...path, index], message: `"${network}" would let every client choose its own address; name the networks of your proxies` }] : [])),
+    ...badNetworks(trusted, path).filter(({ path: at }) => !['*', 'unix'].includes(trusted[Number(at.at(-1))] ?? '')),
+    ...trusted.flatMap((network, index): Finding[] => (holdsEverybody(network) ? [{ path: [...path, index], message: `"${network}" would let every client choose its own address; name the networks of your proxies` }] : [])),
   ]
+}
+
+const ENDS = [['0.0.0.0', '255.255.255.255'], ['0:0:0:0:0:0:0:0', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff']] as const
+
+/** `*`, and a network of prefix 0 in any spelling: `::ffff:0.0.0.0/96` is all of IPv4. */
+function holdsEverybody(network: string): boolean {
+  try {
+    const { contains } = createCidrSet([network])
+    return ENDS.some(([first, last]) => contains(first) && contains(last))
+  } catch (error) {
+    if (error instanceof CidrError) return false
+    throw error
+  }
 }
 
 /** Each network on its own, so that every wrong one is named. */

@@ -22,7 +22,7 @@ type Fault =
 const TYPES: Readonly<Record<string, string>> = { string: 'text', number: 'a number', int: 'a whole number', boolean: 'true or false', object: 'a map of keys', record: 'a map', array: 'a list' }
 
 /** Keys whose values are secrets by nature, referred to or not. */
-const SECRET_KEYS = new Set(['secret', 'legacy_secret', 'previous_secret', 'client_secret', 'value', 'keys_csv', 'pepper', 'previous_pepper', 'previous_peppers', 'password', 'token', 'sha256', 'set', 'apikey', 'anon_key'])
+const SECRET_KEYS = new Set(['secret', 'legacy_secret', 'previous_secret', 'client_secret', 'value', 'keys_csv', 'pepper', 'previous_pepper', 'previous_peppers', 'previous_peppers', 'password', 'token', 'sha256', 'set', 'apikey', 'anon_key', 'store'])
 
 /** Whether what stands at a path must not be shown, whatever it is. */
 export const isSecretPath = (path: ConfigPath): boolean => path.some((segment) => SECRET_KEYS.has(String(segment)))

@@ -39,7 +39,7 @@ const upstream = z.strictObject({
 }).meta({ title: 'upstream' })
 
 const clientIp = z.strictObject({
-  trusted_proxies: list.prefault([]).describe('Networks whose forwarding headers are believed. Empty: nobody.'),
+  trusted_proxies: list.prefault([]).describe('Networks whose forwarding headers are believed, and `unix` for peers on a unix socket. Empty: nobody.'),
   header: z.union([z.enum(['x-forwarded-for', 'x-real-ip', 'forwarded']), z.array(z.enum(['x-forwarded-for', 'x-real-ip', 'forwarded']))]).default('x-forwarded-for').transform((value) => (typeof value === 'string' ? [value] : value)).describe('Where a trusted proxy names the client; the first that is present.'),
   direct: flag.prefault(false).describe('Says that clients connect directly, which silences the warning about an empty list.'),
 }).meta({ title: 'client ip' })
@@ -119,11 +119,11 @@ export const route = z.strictObject({
   }).optional().describe('Fields changed on the way to the upstream.'),
   identity: identity.optional().describe('Instead of the top-level `identity`.'),
   body: bodyPolicy.optional().describe('Reads the request body before the decision. Every other body streams past unread.'),
-  respond: z.strictObject({ status: z.number().int().min(200).max(299).default(200), json: z.unknown() }).optional().describe('Postern answers itself, with this JSON; `{{principal.email}}` and the like are filled in.'),
+  respond: z.strictObject({ status: z.number().int().min(200).max(299).default(200).describe('Status of the answer.'), json: z.unknown().describe('Body of the answer.') }).optional().describe('Postern answers itself, with this JSON; `{{principal.email}}` and the like are filled in.'),
   mcp: mcp.optional().describe('Protected-resource metadata (RFC 9728) and its challenge.'),
   max_body: size.optional().describe('Instead of the top-level `max_body`.'),
   cors: cors.optional().describe('Instead of the top-level `cors`.'),
-  csrf: csrf.optional().describe('Instead of the top-level `csrf`.'),
+  csrf: csrf.optional().describe('Besides the top-level `csrf`.'),
   mode: z.enum(['enforce', 'observe']).default('enforce').describe('`observe`: decide, count and log, but let pass.'),
 }).meta({ title: 'route' })
 
@@ -133,7 +133,7 @@ export const configSchema = z.strictObject({
   listen: listener.prefault('127.0.0.1:8080').describe('Where clients connect.'),
   ops: z.union([z.literal('off'), address]).prefault('127.0.0.1:9090').describe('Probes and metrics; holds no secret.'),
   admin: z.strictObject({
-    listen: address.prefault('127.0.0.1:9091'),
+    listen: address.prefault('127.0.0.1:9091').describe('Where the admin API answers.'),
     token: z.string().default('').describe('Bearer token of the admin API. Empty: the admin face is off.'),
     hosts: list.prefault([]).describe('Names that it may be asked by, besides localhost, its own address and any IP address.'),
   }).optional().describe('Managing keys over HTTP, on a listener of its own.'),

@@ -1,0 +1,12 @@
+import { configurationDocument, schemaDocument } from '../src/config/document.ts'
+import { metricsDocument } from '../src/observe/metrics-document.ts'
+import { problemsDocument } from '../src/wire/problems-document.ts'
+
+/** Path from the root of the project to what stands in it, of everything that is generated. */
+export const documents = (): ReadonlyMap<string, string> =>
+  new Map([
+    ['config/schema.json', `${JSON.stringify(schemaDocument(), null, 2)}\n`],
+    ['docs/configuration.md', configurationDocument()],
+    ['docs/problems.md', problemsDocument()],
+    ['docs/metrics.md', metricsDocument()],
+  ])
