@@ -38,7 +38,7 @@ function runThere(node, entry) {
   // fd 3 ends when this process does, even by SIGKILL: the server then drains instead of staying behind as an orphan.
   const child = spawn(node, ['--disable-sigusr1', '--disable-warning=ExperimentalWarning', entry, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
-    env: { ...process.env, POSTERN_LAUNCHER_FD: '3', ...(folder === undefined ? {} : { NODE_COMPILE_CACHE: folder }) },
+    env: { ...process.env, _POSTERN_LAUNCHER_FD: '3', ...(folder === undefined ? {} : { NODE_COMPILE_CACHE: folder }) },
   })
   // A terminal sends Ctrl-C to both of us. Passed on once more it would be the second signal, which ends at once.
   const terminal = process.stdin.isTTY === true

@@ -1,4 +1,5 @@
 import type { Command, CommandOption } from './command.ts'
+import { KEYS_COMMAND } from './keys-command.ts'
 
 /** Options that every command takes. */
 export const GLOBAL_OPTIONS: Readonly<Record<string, CommandOption>> = {
@@ -31,6 +32,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
     load: () => import('./explain.ts'),
   },
+  keys: KEYS_COMMAND,
   schema: { ...NO_ARGUMENTS, summary: 'print the JSON Schema of the config', options: {}, load: () => import('./schema.ts') },
   healthcheck: {
     ...NO_ARGUMENTS,

@@ -26,10 +26,8 @@ const evidenceRows = (evidence: Evidence | undefined): readonly Row[] =>
 /** Members of a denial that say what was seen; the rest has a line of its own. */
 const OWN_LINE: ReadonlySet<string> = new Set(['kind', 'code', 'reason', 'challenges', 'evidence', 'authenticatorId', 'status'])
 
-const denialRows = (denial: Denial): readonly Row[] => [
-  ...evidenceRows('evidence' in denial ? denial.evidence : undefined),
-  ...Object.entries(denial).flatMap(([name, value]) => (OWN_LINE.has(name) || value === undefined ? [] : [{ title: `  ${name}`, words: shown(value) }])),
-]
+/** Everything a denial says of what was seen and expected. */
+const seenIn = (denial: Denial): Evidence => ({ ...Object.fromEntries(Object.entries(denial).filter(([name]) => !OWN_LINE.has(name))), ...('evidence' in denial ? denial.evidence : {}) })
 
 function attemptRows({ authenticatorId, kind, outcome, reason, evidence, cause }: Attempt): readonly Row[] {
   const good = outcome === 'authenticated' ? true : outcome === 'missing' || outcome === 'not_applicable' || outcome === 'foreign' ? undefined : false
@@ -111,7 +109,7 @@ function verdict({ decision, status }: Explanation, paint: Paint): string {
 export function explanationText(explanation: Explanation, gateway: Gateway, paint: Paint): string {
   const { decision, steps } = explanation
   const attempted = decision.attempts.some(({ evidence }) => evidence)
-  const last = decision.outcome === 'deny' && !attempted ? denialRows(decision.denial) : []
+  const last = decision.outcome === 'deny' && !attempted ? evidenceRows(seenIn(decision.denial)) : []
   const rows = [...requestRow(explanation), ...steps.flatMap((step) => stageRows(step, gateway)), ...last]
   const width = Math.max(...rows.map(({ title }) => title.length))
   const mark = (good: boolean | undefined): string => (good === undefined ? ' ' : good ? paint('green', '✓') : paint('red', '✗'))
@@ -136,7 +134,7 @@ export function explanationData({ request, decision, status, steps }: Explanatio
     code: denial?.code,
     reason: denial && slugOf(denial),
     hint: denial && ('reason' in denial ? REASONS[denial.reason].hint : PROBLEMS[denial.code].detail),
-    evidence: denial && 'evidence' in denial ? denial.evidence : undefined,
+    evidence: denial && seenIn(denial),
     observed: decision.outcome === 'allow' && decision.observed !== undefined,
     request: request && { method: request.method, host: request.target.host, path: request.target.path, client: request.client.ip },
     route: decision.route?.id,

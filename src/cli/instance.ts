@@ -158,13 +158,15 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   logStart(parts, address, ops?.origin())
   await Promise.race([providersTried(reloads.current().compiled), options.hurry])
   life.started = true
+  log.write('info', 'ready', 'Postern is ready', { after_ms: Math.round(process.uptime() * 1_000) })
   watching.settle()
   const watch = config.reload.watch ? watchConfig({ files: () => reloads.current().loaded.watched, onChange: () => reloads.reload('file') }) : undefined
   return {
     address,
     opsOrigin: ops?.origin(),
     log,
-    reload: () => reloads.reload('signal'),
+    // A look that finds a change reloads; the signal says that even an unchanged config is to be read again.
+    reload: () => void (watch?.look() || reloads.reload('signal')),
     verbose: () => {
       log.setLevel('debug')
       setTimeout(() => log.setLevel(reloads.current().loaded.config.log.level), VERBOSE_MS).unref()

@@ -19,7 +19,7 @@ export interface Signals {
 
 /** Opened by the launcher; ends with it, whatever ended it. */
 function whenLauncherEnds(env: NodeJS.ProcessEnv, ended: () => void): void {
-  const fd = Number(env['POSTERN_LAUNCHER_FD'])
+  const fd = Number(env['_POSTERN_LAUNCHER_FD'])
   if (!Number.isInteger(fd) || fd < 3) return
   try {
     const socket = new Socket({ fd, readable: true, writable: false })

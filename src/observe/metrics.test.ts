@@ -37,7 +37,7 @@ describe('decisions are counted by outcome, kind of authenticator and reason', (
   it.each<[string, DecidedEvent, string]>([
     ['an allowed request', allow(), 'outcome="allow",method="jwt",reason="none"'],
     ['a refused credential', deny({ kind: 'denial', code: 'credential_expired', reason: 'jwt_expired', challenges: [], authenticatorId: 'idp' }, [{ ...JWT, outcome: 'rejected' }]), 'outcome="deny",method="jwt",reason="jwt_expired"'],
-    ['no credential', deny({ kind: 'denial', code: 'credential_missing', challenges: [] }, [{ ...JWT, outcome: 'missing' }]), 'outcome="deny",method="none",reason="credential_missing"'],
+    ['no credential', deny({ kind: 'denial', code: 'credential_missing', challenges: [], authenticatorId: 'idp' }, [{ ...JWT, outcome: 'missing' }]), 'outcome="deny",method="none",reason="credential_missing"'],
     ['an issuer that is down', deny({ kind: 'denial', code: 'dependency_unavailable', dependency: 'jwks' }, [{ ...JWT, outcome: 'unavailable' }]), 'outcome="error",method="jwt",reason="dependency_unavailable"'],
     ['a bug', deny({ kind: 'denial', code: 'internal' }), 'outcome="error",method="none",reason="internal"'],
     ['what observe mode let pass', allow({ observed: { stage: 'authorize', denial: { kind: 'denial', code: 'network_denied' } } }), 'outcome="allow",method="jwt",reason="network_denied"'],

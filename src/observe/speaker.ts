@@ -23,14 +23,16 @@ const ERRORS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
 
 const NOBODY: Speaker = { kind: 'none' }
 
-const speaking = (attempt: Attempt | undefined): Speaker => (attempt ? { kind: attempt.kind, authenticatorId: attempt.authenticatorId } : NOBODY)
+const isSilent = ({ outcome }: Attempt): boolean => SILENT_OUTCOMES.has(outcome)
+
+const speaking = (attempt: Attempt | undefined): Speaker => (attempt && !isSilent(attempt) ? { kind: attempt.kind, authenticatorId: attempt.authenticatorId } : NOBODY)
 
 /** Who answered: the primary principal's authenticator, the one that the denial names, or the last that recognised something. */
 export function speakerOf(decision: Decision): Speaker {
   const { attempts } = decision
   const named = decision.principals?.primary.authenticatorId ?? (decision.outcome === 'deny' && 'authenticatorId' in decision.denial ? decision.denial.authenticatorId : undefined)
   if (named !== undefined) return speaking(attempts.find((attempt) => attempt.authenticatorId === named))
-  return speaking(attempts.findLast((attempt) => !SILENT_OUTCOMES.has(attempt.outcome)))
+  return speaking(attempts.findLast((attempt) => !isSilent(attempt)))
 }
 
 /** The finest slug for a refusal: its reason, or else its code. */

@@ -22,7 +22,7 @@ export function devConfig({ state, upstream, port, issuerOrigin }: DevConfigOpti
     client_ip: { direct: true },
     auth: [
       { jwt: { issuer: state.issuer, audience: state.audience, jwks_url: `${issuerOrigin}/jwks.json`, algorithms: ['ES256'] } },
-      { api_key: { in: [{ header: 'X-API-Key' }], keys: [{ id: 'dev-key', value: state.apiKey, subject: 'dev-service' }] } },
+      { api_keys: { in: [{ header: 'X-API-Key' }], keys: [{ id: 'dev-key', value: state.apiKey, subject: 'dev-service' }] } },
     ],
     identity: { 'X-User-Id': 'sub' },
     rate_limit: [{ name: 'demo', key: 'principal', limit: `${DEMO_LIMIT}/minute` }],
