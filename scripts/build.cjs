@@ -49,7 +49,7 @@ async function build() {
     entryPoints: ['src/main.ts', ...workers()],
     outdir,
     entryNames: '[name]',
-    chunkNames: 'chunks/[name]-[hash]',
+    chunkNames: '[name]-[hash]',
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -67,7 +67,7 @@ async function build() {
   writeFileSync(join(outdir, '.stamp'), `${JSON.stringify(stamp)}\n`)
 }
 
-/** Threads are started by file name, so each is a program of its own. */
+/** Threads are started by file name, so each is a program of its own, in the folder of the chunks that start them. */
 function workers() {
   return readdirSync(join(root, 'src'), { recursive: true }).filter((path) => path.endsWith('-worker.ts')).map((path) => join('src', path))
 }
