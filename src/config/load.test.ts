@@ -113,6 +113,16 @@ describe('loadConfig', () => {
     expect(load({ text: `${MINIMAL}audit: \${file:secret}\n`, files: { '/etc/postern/secret': 'a' } }).watched).toEqual(['/etc/postern/postern.yaml', '/etc/postern/secret'])
   })
 
+  it('names them also when it refuses, so that the one that is still missing can be waited for', () => {
+    try {
+      load({ text: `${MINIMAL}audit: \${file:later}\n` })
+      expect.unreachable()
+    } catch (error) {
+      expect(error).toBeInstanceOf(ConfigFileError)
+      expect((error as ConfigFileError).watched).toEqual(['/etc/postern/postern.yaml', '/etc/postern/later'])
+    }
+  })
+
   it('means file names from the folder of the config, and wants them to be readable', () => {
     const text = `${MINIMAL.replace('audience: orders', 'audience: orders, jwks_file: keys.json')}listen: {tls: {certificate: tls.crt, key: /k/tls.key}}\n`
     const { config } = load({ text, files: { '/etc/postern/keys.json': '{}', '/etc/postern/tls.crt': 'x', '/k/tls.key': 'x' } })

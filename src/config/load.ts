@@ -3,18 +3,16 @@ import { dirname, resolve } from 'node:path'
 import { semanticMistakes, type Finding } from './check-config.ts'
 import { withAbsolutePaths } from './file-paths.ts'
 import { fillReferences } from './fill.ts'
-import { hideFilled, type Hidden } from './hide.ts'
+import type { Hidden } from './hide.ts'
 import { ConfigFileError, pathText, type ConfigPath, type Mistake, type PlacedMistake } from './mistake.ts'
 import { isSecretPath, mistakesOf } from './mistakes-of.ts'
-import { applyOverrides, type Overridden, type VariableMistake } from './overrides.ts'
+import { applyOverrides, type VariableMistake } from './overrides.ts'
 import { parseTree, type Parsed } from './parse.ts'
+import { createPlaces, inOrder, type Origin } from './places.ts'
 import { configSchema, type Config } from './schema.ts'
 import { createSecrets, readFromDisk, unreadable, type ReadFile } from './secrets.ts'
 import { writeOutShortForms } from './short-form.ts'
-import { readSourceTree, type Place, type SourceTree } from './source-tree.ts'
-
-/** Where a value came from: a variable, the file, or nowhere (a default). */
-export type Origin = { readonly kind: 'variable'; readonly name: string } | ({ readonly kind: 'file'; /** As written, when it is a reference. */ readonly reference?: string } & Place) | { readonly kind: 'default' }
+import { readSourceTree, type Place } from './source-tree.ts'
 
 export interface LoadedConfig {
   /** Parsed, with short forms written out: `authenticators` and `upstreams`, never `auth` and `upstream`. File names are absolute. */
@@ -51,45 +49,64 @@ const NO_FILE = 'environment'
  *
  * @throws {ConfigFileError} with every mistake at once, in the order of the file
  */
-export function loadConfig({ file, env, readFile = readFromDisk }: LoadInput): LoadedConfig {
+export function loadConfig(input: LoadInput): LoadedConfig {
+  const reading = read(input)
+  const { mistakes, warnings } = judge(reading, input)
+  const { parsed, text, places, isReferred, filled, secrets, watched } = reading
+  if (mistakes.length > 0 || !parsed.config) throw new ConfigFileError(inOrder(mistakes), watched)
+  return {
+    config: parsed.config,
+    file: reading.file,
+    revision: createHash('sha256').update(text).digest('hex'),
+    fingerprint: fingerprintOf(text, secrets.files),
+    warnings: inOrder(warnings),
+    watched,
+    place: places.place,
+    placed: (found) => inOrder(places.placed(found)),
+    originOf: (path) => places.originOf(path, filled.written),
+    isSecret: (path) => isSecretPath(path) || isReferred(path),
+  }
+}
+
+type Reading = ReturnType<typeof read>
+
+/** From the text to a tree that was held against the schema; every step keeps what the report needs. */
+function read({ file, env, readFile = readFromDisk }: LoadInput) {
   const text = file === undefined ? 'version: 1\n' : textOf(file, readFile)
   const source = readSourceTree(text)
   const name = file ?? NO_FILE
-  if (source.value === undefined) throw new ConfigFileError(inOrder(source.mistakes.map(({ place, ...mistake }) => ({ ...mistake, ...place, file: name }))))
+  const own = file === undefined ? [] : [resolve(file)]
+  const unread = source.mistakes.map(({ place, ...mistake }): PlacedMistake => ({ ...mistake, ...place, file: name }))
+  if (source.value === undefined) throw new ConfigFileError(inOrder(unread), own)
   const directory = dirname(resolve(file ?? 'postern.yaml'))
   const secrets = createSecrets({ env, readFile, directory })
   const filled = fillReferences(source.value, secrets)
   const overridden = applyOverrides({ tree: filled.tree, env, secrets })
   const normal = writeOutShortForms(overridden.tree)
   const tree = withAbsolutePaths(normal.tree, directory)
-  const parsed = parseTree(tree)
   const hidden: Hidden = { tree: overridden.tree, written: new Map([...filled.written, ...overridden.origins]), paths: [...filled.paths, ...overridden.paths] }
-  const written = (path: ConfigPath): string | undefined => hidden.written.get(pathText(normal.fileOf(path)))
-  const places = createPlaces({ source, file: name, overridden, hidden, fileOf: normal.fileOf })
-
-  const broken = filled.mistakes.map(({ path }) => path)
-  const spelling = mistakesOf(parsed.issues, { schema: configSchema, tree, writtenAs: written }).map((mistake) => ({ ...mistake, path: normal.fileOf(mistake.path) }))
-  const meaning = parsed.config ? semanticMistakes(parsed.config, { env, readFile }) : { mistakes: [], warnings: [] }
-  const untouched = stillTrue({ parsed, broken, incomplete: normal.mistakes.length > 0, fileOf: normal.fileOf })
-  const mistakes = [
-    ...source.mistakes.map(({ place, ...mistake }) => ({ ...mistake, ...place, file: name })),
-    ...places.inFile([...filled.mistakes, ...normal.mistakes, ...spelling.filter(({ path }) => !broken.some((other) => pathText(other) === pathText(path)))]),
-    ...overridden.mistakes.map(ofVariable),
-    ...places.placed(meaning.mistakes.filter(untouched)),
-  ]
-  const warnings = inOrder([...places.inFile(filled.warnings), ...overridden.warnings.map(ofVariable), ...places.placed(meaning.warnings.filter(untouched))])
-  if (mistakes.length > 0 || !parsed.config) throw new ConfigFileError(inOrder(mistakes))
+  const writtenAs = (path: ConfigPath): string | undefined => hidden.written.get(pathText(normal.fileOf(path)))
   return {
-    config: parsed.config,
-    file: name,
-    revision: createHash('sha256').update(text).digest('hex'),
-    fingerprint: fingerprintOf(text, secrets.files),
-    warnings,
-    watched: [...(file === undefined ? [] : [resolve(file)]), ...secrets.files.keys()],
-    place: places.place,
-    placed: (found) => inOrder(places.placed(found)),
-    originOf: (path) => places.originOf(path, filled.written),
-    isSecret: (path) => isSecretPath(path) || written(path) !== undefined,
+    text, file: name, unread, secrets, filled, overridden, normal, tree, writtenAs,
+    parsed: parseTree(tree),
+    places: createPlaces({ source, file: name, overridden, hidden, fileOf: normal.fileOf }),
+    isReferred: (path: ConfigPath) => writtenAs(path) !== undefined,
+    watched: [...own, ...secrets.files.keys()],
+  }
+}
+
+/** Everything that is to be said about a config, in no order. */
+function judge({ parsed, tree, unread, filled, overridden, normal, places, writtenAs }: Reading, { env, readFile = readFromDisk }: LoadInput): { mistakes: readonly PlacedMistake[]; warnings: readonly PlacedMistake[] } {
+  const broken = filled.mistakes.map(({ path }) => path)
+  const brokenTexts = new Set(broken.map(pathText))
+  const spelling = mistakesOf(parsed.issues, { schema: configSchema, tree, writtenAs })
+    .map((mistake) => ({ ...mistake, path: normal.fileOf(mistake.path) }))
+    .filter(({ path }) => !brokenTexts.has(pathText(path)))
+  const meaning = parsed.config ? semanticMistakes(parsed.config, { env, readFile }) : { mistakes: [], warnings: [] }
+  const holds = stillTrue({ parsed, broken, incomplete: normal.mistakes.length > 0, fileOf: normal.fileOf })
+  return {
+    mistakes: [...unread, ...places.inFile([...filled.mistakes, ...normal.mistakes, ...spelling]), ...overridden.mistakes.map(ofVariable), ...places.placed(meaning.mistakes.filter(holds))],
+    warnings: [...places.inFile(filled.warnings), ...overridden.warnings.map(ofVariable), ...places.placed(meaning.warnings.filter(holds))],
   }
 }
 
@@ -115,68 +132,4 @@ function stillTrue({ parsed, broken, incomplete, fileOf }: { parsed: Parsed; bro
   if (incomplete) gone.add('authenticators').add('upstreams')
   const doubtful = new Set(broken.map(pathText))
   return ({ needs = [], path }) => !needs.some((key) => gone.has(key)) && !doubtful.has(pathText(fileOf(path)))
-}
-
-interface Places {
-  readonly place: (path: ConfigPath) => Place
-  /** Mistakes whose paths are those of the file already. */
-  readonly inFile: (mistakes: readonly Mistake[]) => readonly PlacedMistake[]
-  readonly placed: (mistakes: readonly Mistake[]) => readonly PlacedMistake[]
-  readonly originOf: (path: ConfigPath, written: ReadonlyMap<string, string>) => Origin
-}
-
-interface PlacesInput {
-  readonly source: SourceTree
-  readonly file: string
-  readonly overridden: Overridden
-  readonly hidden: Hidden
-  readonly fileOf: (path: ConfigPath) => ConfigPath
-}
-
-function createPlaces({ source, file, overridden, hidden, fileOf }: PlacesInput): Places {
-  const nowhere: Place = { line: 0, column: 0 }
-  const variableOf = (path: ConfigPath): string | undefined => overridden.origins.get(pathText(path))
-  /** What is not written is shown where it would stand: at the key of the map around it. */
-  const around = (path: ConfigPath): Place => {
-    for (let length = path.length - 1; length >= 0; length -= 1) {
-      const outer = path.slice(0, length)
-      // An entry of a comma-separated text is where the text is.
-      const place = typeof path[length] === 'number' ? source.find(outer, 'value') : (source.find(outer, 'key') ?? source.find(outer, 'value'))
-      if (place) return place
-    }
-    return { line: 1, column: 1 }
-  }
-  const placeInFile = (path: ConfigPath, at?: 'key'): Place => (at && source.find(path, 'key')) ?? source.find(path, 'value') ?? around(path)
-  const inFile = (mistakes: readonly Mistake[]): readonly PlacedMistake[] =>
-    mistakes.map((found) => {
-      const mistake = { ...found, message: hideFilled(found.path, found.message, hidden) }
-      const variable = variableOf(mistake.path)
-      return variable === undefined ? { ...mistake, file, ...placeInFile(mistake.path, mistake.at) } : { ...mistake, file: `env ${variable}`, ...nowhere }
-    })
-  return {
-    place: (path) => (variableOf(fileOf(path)) === undefined ? placeInFile(fileOf(path)) : nowhere),
-    inFile,
-    placed: (mistakes) => inFile(mistakes.map((mistake) => ({ ...mistake, path: fileOf(mistake.path) }))),
-    originOf: (path, written) => {
-      const inSource = fileOf(path)
-      const variable = variableOf(inSource)
-      const place = source.find(inSource, 'value')
-      const reference = written.get(pathText(inSource))
-      if (variable !== undefined) return { kind: 'variable', name: variable }
-      if (!place) return { kind: 'default' }
-      return { kind: 'file', ...place, ...(reference === undefined ? {} : { reference }) }
-    },
-  }
-}
-
-/** In the order of the file, what is not in it last; each thing once. */
-function inOrder(mistakes: readonly PlacedMistake[]): readonly PlacedMistake[] {
-  const rank = ({ line, column }: PlacedMistake): number => (line === 0 ? Number.MAX_SAFE_INTEGER : line * 100_000 + column)
-  const seen = new Set<string>()
-  return mistakes
-    .filter(({ file, path, message }) => {
-      const key = JSON.stringify([file, pathText(path), message])
-      return !seen.has(key) && seen.add(key)
-    })
-    .toSorted((a, b) => rank(a) - rank(b))
 }

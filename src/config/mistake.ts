@@ -34,8 +34,11 @@ export class ConfigError extends Error {
 /** The same with places, in the order of the file. Paths are those of the file, as the operator wrote it. */
 export class ConfigFileError extends ConfigError {
   declare readonly mistakes: readonly PlacedMistake[]
-  constructor(mistakes: readonly PlacedMistake[]) {
+  /** Absolute paths of the files whose change may mend it: the config, and what it refers to, absent files included. */
+  readonly watched: readonly string[]
+  constructor(mistakes: readonly PlacedMistake[], watched: readonly string[] = []) {
     super(mistakes)
+    this.watched = watched
     this.name = 'ConfigFileError'
   }
 }
