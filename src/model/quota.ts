@@ -23,6 +23,8 @@ export interface QuotaPolicy {
   readonly algorithm: QuotaAlgorithm
   /** `gcra` only: units that may be spent at once; at least 1. */
   readonly burst?: number
+  /** `fixed` only: a window that was spent whole makes the next one twice as long, up to this; absent means all are equal. */
+  readonly backoffMs?: DurationMs
   readonly onUnavailable: OnUnavailable
   /** Counts and reports, never refuses. */
   readonly shadow: boolean
