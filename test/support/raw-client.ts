@@ -90,12 +90,16 @@ async function exchange(port: number, pieces: readonly Buffer[], timeoutMs: numb
     socket.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ECONNREFUSED' ? reject(error) : over(true)))
     socket.on('close', () => over(true))
   })
-  for (const piece of pieces) {
-    if (socket.writable) await new Promise<void>((resolve) => socket.write(piece, () => setImmediate(resolve)))
+  const write = async (): Promise<void> => {
+    for (const piece of pieces) {
+      if (socket.writable) await new Promise<void>((resolve) => socket.write(piece, () => setImmediate(resolve)))
+    }
   }
-  const result = await collected
-  socket.destroy()
-  return result
+  try {
+    return (await Promise.all([collected, write()]))[0]
+  } finally {
+    socket.destroy()
+  }
 }
 
 /** All values of one field of an answer, by name in any case. */
