@@ -26,7 +26,7 @@ function arithmetic(quota: QuotaConfig, path: ConfigPath): readonly Finding[] {
 function partition(quota: QuotaConfig, path: ConfigPath, authenticators: readonly string[]): readonly Finding[] {
   const { key } = quota
   const known = [...PARTITIONS, ...authenticators.map((name) => `${name}.id`)]
-  if (known.includes(key) || /^header:[A-Za-z0-9-]+$/.test(key) || /^(body|query)\.[^|\s]+(\|(lower|hmac))*$/.test(key)) return []
+  if (known.includes(key) || /^header:[A-Za-z0-9-]+$/.test(key) || /^body\.[^|\s]+(\|(lower|hmac))*$/.test(key) || authenticators.some((name) => key === `${name}.principal`)) return []
   // A name before `.id` may belong to an authenticator that could not be read.
   return [{ path: [...path, 'key'], message: `${JSON.stringify(key)} – expected ${known.join(', ')}, header:<name> or body.<path>.${suggestion(key, known)}`, needs: ['authenticators'] }]
 }

@@ -22,10 +22,16 @@ type Fault =
 const TYPES: Readonly<Record<string, string>> = { string: 'text', number: 'a number', int: 'a whole number', boolean: 'true or false', object: 'a map of keys', record: 'a map', array: 'a list' }
 
 /** Keys whose values are secrets by nature, referred to or not. */
-const SECRET_KEYS = new Set(['secret', 'legacy_secret', 'previous_secret', 'client_secret', 'value', 'keys_csv', 'pepper', 'previous_pepper', 'previous_peppers', 'previous_peppers', 'password', 'token', 'sha256', 'set', 'apikey', 'anon_key', 'store'])
+const SECRET_KEYS = new Set(['secret', 'secrets', 'legacy_secret', 'client_secret', 'private_key', 'value', 'sha256', 'keys_csv', 'pepper', 'previous_peppers', 'password', 'token', 'api_key', 'store'])
+
+/** Maps of header fields, whose values may be anything. */
+const SECRET_MAPS = new Set(['set', 'headers'])
 
 /** Whether what stands at a path must not be shown, whatever it is. */
-export const isSecretPath = (path: ConfigPath): boolean => path.some((segment) => SECRET_KEYS.has(String(segment)))
+export function isSecretPath(path: ConfigPath): boolean {
+  const keys = path.filter((segment) => typeof segment === 'string')
+  return SECRET_KEYS.has(keys.at(-1) ?? '') || SECRET_MAPS.has(keys.at(-2) ?? '')
+}
 
 /** Turns what the parser says into what an operator needs: what was seen, where, what was expected, the nearest right spelling. */
 export function mistakesOf(issues: readonly Issue[], judged: Judged): readonly Mistake[] {
