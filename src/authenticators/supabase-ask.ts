@@ -58,13 +58,13 @@ export function createSupabaseWord({ id, policy, pointers, askUser, cache, expec
 
   const verdictOn = async (token: string, payload: JsonObject, now: EpochMs): Promise<Verdict> => {
     if (!askUser) return nobodyToAsk
-    const verdict = await cache.verdictOf(token, now, async () => {
-      const asked = await askUser(token)
+    return cache.verdictOf(token, now, async () => {
+      const verdict = await askUser(token)
+      if (verdict.kind !== 'known') return verdict
+      if (verdict.claims['id'] !== claimOf(payload, 'sub')) return unavailable('answered with another user than the token names')
       const expiresAt = expiryOf(payload)
-      return asked.kind === 'known' && expiresAt !== undefined ? { ...asked, expiresAt } : asked
+      return expiresAt === undefined ? verdict : { ...verdict, expiresAt }
     })
-    const other = verdict.kind === 'known' && verdict.claims['id'] !== claimOf(payload, 'sub')
-    return other ? unavailable('answered with another user than the token names') : verdict
   }
 
   return {

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { count, duration, flag, httpUrl, list, oneOrMore, positiveDuration, size, text } from './scalars.ts'
 import { carrier, claimConstraint, claimMapping, keySource, knobs, verifiedCache } from './schema-authenticator-parts.ts'
+import { introspectionAuthenticator, remoteAuthenticator, supabaseAuthenticator } from './schema-providers.ts'
+import { sessionAuthenticator } from './schema-sessions.ts'
 
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA', 'HS256'] as const
 
@@ -83,4 +85,4 @@ export const anonymousAuthenticator = z.strictObject({
 }).meta({ title: 'anonymous' })
 
 /** Every kind in the long form. New kinds are added here and in `compile-authenticators.ts`. */
-export const authenticator = z.discriminatedUnion('type', [jwtAuthenticator, apiKeyAuthenticator, anonymousAuthenticator])
+export const authenticator = z.discriminatedUnion('type', [jwtAuthenticator, apiKeyAuthenticator, supabaseAuthenticator, introspectionAuthenticator, sessionAuthenticator, remoteAuthenticator, anonymousAuthenticator])
