@@ -1,0 +1,78 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { createAdminApp, type AdminAppOptions } from './app.ts'
+
+export interface AdminFaceOptions extends AdminAppOptions {
+  readonly address: { readonly host: string; readonly port: number; readonly path?: string }
+}
+
+export interface AdminFace {
+  /** @throws the error of `listen`, such as EADDRINUSE */
+  readonly listen: () => Promise<void>
+  /** `http://127.0.0.1:9091`, or the path of the socket; undefined while not listening. */
+  readonly origin: () => string | undefined
+  readonly close: () => Promise<void>
+}
+
+const TIMEOUT_MS = 10_000
+
+/** Paths and what they take. The adapter below normalises paths, so the bytes are compared first. */
+const PATHS: readonly (readonly [RegExp, methods: readonly string[]])[] = [
+  [/^\/v1\/keys$/, ['GET', 'HEAD', 'POST']],
+  [/^\/v1\/keys\/[A-Za-z0-9_]{1,64}$/, ['GET', 'HEAD', 'DELETE']],
+  [/^\/v1\/keys\/[A-Za-z0-9_]{1,64}\/(?:rotate|suspend|resume)$/, ['POST']],
+]
+
+function refusal({ url = '', method = '' }: IncomingMessage): { status: number; code: string; title: string; allow?: string } | undefined {
+  const path = url.split('?', 1)[0] ?? ''
+  const methods = PATHS.find(([pattern]) => pattern.test(path))?.[1]
+  if (!methods) return { status: 404, code: 'route_not_found', title: 'Not found' }
+  return methods.includes(method) ? undefined : { status: 405, code: 'method_not_allowed', title: 'Method not allowed', allow: methods.join(', ') }
+}
+
+function refuses(request: IncomingMessage, response: ServerResponse): boolean {
+  const refused = refusal(request)
+  if (!refused) return false
+  const { allow, ...problem } = refused
+  response.writeHead(refused.status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...(allow !== undefined && { allow }) })
+  response.end(JSON.stringify({ type: `https://postern.example/errors/${problem.code}`, ...problem }))
+  return true
+}
+
+function originOf(server: Server): string | undefined {
+  const address: AddressInfo | string | null = server.address()
+  if (address === null || typeof address === 'string') return address ?? undefined
+  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+}
+
+/** The admin listener, on an address of its own. Undefined when there is no token: nobody could be told from anybody. */
+export function createAdminFace({ address, ...options }: AdminFaceOptions): AdminFace | undefined {
+  if (options.token === '') return undefined
+  const { clock, observer } = options
+  const app = createAdminApp({ ...options, hosts: [...options.hosts, address.host].map((host) => host.toLowerCase()) })
+  // The process is shared with undici and jose: their Request and Response stay Node's own.
+  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false, hostname: 'admin' })
+  const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_MS }, (request, response) => {
+    const startedAt = clock()
+    response.once('close', () => observer.answered({ face: 'admin', method: request.method ?? '', status: response.statusCode, durationMs: clock() - startedAt }))
+    if (!refuses(request, response)) void answer(request, response)
+  })
+  server.maxConnections = 64
+  return {
+    listen: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(address.path === undefined ? { host: address.host, port: address.port } : { path: address.path }, () => {
+          server.off('error', reject)
+          resolve()
+        })
+      }),
+    origin: () => originOf(server),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
