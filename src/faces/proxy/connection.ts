@@ -94,7 +94,8 @@ export function createConnection(settings: UpstreamSettings): UpstreamConnection
   return {
     dispatch: (options, handler) => {
       const send = (): unknown => client.dispatch({ ...options, ...servername }, handler)
-      if (carried > 0 && socket?.destroyed === false) afterOneTurn(send)
+      // One immediate here; the other one is undici's own, which alone is not enough: from the poll phase it comes too early.
+      if (carried > 0 && socket?.destroyed === false) setImmediate(send)
       else send()
     },
     carry: () => carried++,

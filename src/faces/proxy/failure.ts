@@ -49,7 +49,7 @@ export function failureOf(error: unknown, { upstream, sent }: { upstream: string
   if (cause === 'UND_ERR_INVALID_ARG' || cause === 'UND_ERR_NOT_SUPPORTED') return { outcome: 'protocol_error', denial: { kind: 'denial', code: 'internal' } }
   const phase = Object.hasOwn(TIMEOUTS, cause) ? TIMEOUTS[cause] : undefined
   if (phase) return { outcome: 'timeout', denial: { kind: 'denial', code: 'upstream_timeout', upstream, phase } }
-  const foul = PROTOCOL.test(cause) || (error instanceof Error && OUT_OF_TURN.test(error.message))
+  const foul = PROTOCOL.test(cause) || (error instanceof Error && (error.name === 'HTTPParserError' || OUT_OF_TURN.test(error.message)))
   const outcome = foul ? 'protocol_error' : sent ? 'reset' : 'connect_error'
   return { outcome, denial: { kind: 'denial', code: 'upstream_unreachable', upstream, cause } }
 }
