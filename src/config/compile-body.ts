@@ -16,11 +16,14 @@ function memberAt(body: unknown, path: readonly string[]): unknown {
 
 const speaker = (principals: Principals, when: string | undefined): Principal | undefined => (when === undefined ? principals.primary : principals.byAuthenticator.get(when))
 
+/** A member that is absent asserts nothing. */
+const holds = (asserted: unknown, proven: unknown): boolean => asserted === undefined || asserted === proven
+
 /** What the client asserts about itself in the body must be what was proven. */
 function createCheck(config: BodyConfig, assertions: readonly Assertion[]): NonNullable<BodyPolicy['check']> {
   const forbidden = Object.entries(config.forbid_anonymous ?? {}).map(([path, value]) => [path.split('.'), value] as const)
   return (body, principals) => {
-    if (speaker(principals, config.when)?.kind === 'identified') return assertions.every(([path, template]) => memberAt(body, path) === template(principals))
+    if (speaker(principals, config.when)?.kind === 'identified') return assertions.every(([path, template]) => holds(memberAt(body, path), template(principals)))
     return forbidden.every(([path, value]) => memberAt(body, path) !== value)
   }
 }

@@ -25,8 +25,8 @@ const keyOf = ({ kind, name }: CredentialLocation): string => `${kind}:${name}`
 function cookiesMeant(request: RequestDescription, pattern: string): string[] {
   const names = (request.headers.get('cookie') ?? []).flatMap((field) => field.split(';').map((pair) => pair.slice(0, Math.max(pair.indexOf('='), 0)).trim()))
   if (!pattern.endsWith('*')) return names.filter((name) => name === pattern)
-  const prefix = pattern.slice(0, -1)
-  return names.filter((name) => name === prefix || (name.startsWith(prefix) && /^\.\d+$/.test(name.slice(prefix.length))))
+  const whole = pattern.replace(/\.?\*$/, '')
+  return names.filter((name) => name === whole || (name.startsWith(whole) && /^\.\d+$/.test(name.slice(whole.length))))
 }
 
 /** Where consumed credentials stood, each with the wish of the authenticator that consumed it. */

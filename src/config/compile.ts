@@ -46,8 +46,10 @@ function credentialNames({ authenticators }: CompiledAuthenticators): string[] {
 }
 
 function trusted(config: Config, mistakes: Mistake[]): WireSettings['trustedProxies'] {
+  const entries = config.client_ip.trusted_proxies
   try {
-    return createCidrSet(config.client_ip.trusted_proxies.filter((entry) => entry !== 'unix'))
+    // `unix` is not a network: it stands for the peers of a unix listener.
+    return { ...createCidrSet(entries.filter((entry) => entry !== 'unix')), entries }
   } catch (error) {
     if (!(error instanceof CidrError)) throw error
     mistakes.push({ path: ['client_ip', 'trusted_proxies'], message: error.message })

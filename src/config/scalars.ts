@@ -42,7 +42,8 @@ export const count = z.union([z.string(), z.number()]).transform((text, context)
 /** `true` or `false`, as a boolean or as text. */
 export const flag = z.union([z.boolean(), z.string()]).transform((value, context) => {
   if (value === true || value === 'true' || value === 'on') return true
-  if (value === false || value === 'false' || value === 'off') return false
+  // An unset variable switches off what it feeds.
+  if (value === false || value === 'false' || value === 'off' || value === '') return false
   return invalid(context, 'expected true or false')
 }).meta({ title: 'boolean' })
 

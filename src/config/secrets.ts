@@ -87,15 +87,17 @@ export function createSecrets({ env, readFile, directory }: { env: NodeJS.Proces
   return { fill: (text) => fillWith(text, answerOf), readSecret, files }
 }
 
-/** `NAME` or `NAME:-default`; the default may hold references itself. */
+/** `NAME`, `NAME:-default`, or `NAME:+instead` when it is set; defaults may hold references themselves. An empty variable counts as unset, as in a shell. */
 function variable(env: NodeJS.ProcessEnv, reference: string, fill: (text: string) => Filled): Answer {
-  const match = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([\s\S]*))?$/.exec(reference)
+  const match = /^([A-Za-z_][A-Za-z0-9_]*)(?::([-+])([\s\S]*))?$/.exec(reference)
   if (!match) return { problem: `"\${${reference}}" – expected \${NAME}, \${NAME:-default}, \${file:/path} or \${cred:name}` }
-  const [, name = '', fallback] = match
+  const [, name = '', sign, other = ''] = match
   const value = env[name]
-  if (fallback !== undefined) {
-    if (value !== undefined && value !== '') return { text: value }
-    const { text, problems, warnings } = fill(fallback)
+  if (sign !== undefined) {
+    const isSet = value !== undefined && value !== ''
+    if (sign === '+' && !isSet) return { text: '' }
+    if (sign === '-' && isSet) return { text: value }
+    const { text, problems, warnings } = fill(other)
     const [problem] = problems
     return problem === undefined ? { text, ...(warnings[0] !== undefined && { warning: warnings[0] }) } : { problem }
   }
