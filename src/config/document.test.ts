@@ -27,9 +27,9 @@ describe('configurationDocument', () => {
     for (const kind of Object.keys(SHORT_KINDS)) expect(page).toContain(`### \`${kind}\``)
   })
 
-  it('says what every top-level key and every key of a section means', () => {
-    const rows = page.slice(0, page.indexOf('## Authenticators')).split('\n').filter((line) => line.startsWith('| `'))
-    expect(rows.filter((row) => row.endsWith('|  |')).filter((row) => !row.includes('.*.'))).toEqual([])
+  it('says what every key means', () => {
+    const rows = page.split('\n').filter((line) => line.startsWith('| `'))
+    expect(rows.filter((row) => row.endsWith('|  |'))).toEqual([])
   })
 
   it('writes defaults as a user would', () => {

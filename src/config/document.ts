@@ -105,7 +105,7 @@ when the first line of the file is \`# yaml-language-server: $schema=./schema.js
 ## What can stand in a value
 
 - \`\${NAME}\` is the variable, \`\${NAME:-default}\` the default when it is unset or empty (a default may
-  hold a reference), \`\${file:/path}\` the content of a file without
+  hold a reference), \`\${NAME:+text}\` that text when it is set, \`\${file:/path}\` the content of a file without
   its last newline, \`\${cred:name}\` a systemd credential. \`$\${\` is a literal \`\${\`. Inside \`{ }\` and \`[ ]\` YAML wants quotes around them.
   A value that is filled in stays text: it cannot add keys, entries or lines. Numbers, booleans and comma-separated lists are made of
   text where a key wants them.

@@ -6,9 +6,9 @@ import { errorOverrides } from './schema-answers.ts'
 
 /** Where a credential may stand. Exactly one key each. */
 export const carrier = z.union([
-  z.strictObject({ bearer: z.literal(true) }),
-  z.strictObject({ header: text }),
-  z.strictObject({ cookie: text }),
+  z.strictObject({ bearer: z.literal(true).describe('`Authorization: Bearer …`.') }),
+  z.strictObject({ header: text.describe('The whole value of this header.') }),
+  z.strictObject({ cookie: text.describe('The cookie of this name.') }),
 ]).meta({ title: 'carrier' })
 
 /** Knobs that every authenticator has. */

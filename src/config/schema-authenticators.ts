@@ -29,9 +29,9 @@ export const jwtAuthenticator = z.strictObject({
   max_age: positiveDuration.optional().describe('Refuse tokens issued longer ago than this.'),
   max_token_length: size.prefault('8KiB').describe('Longer tokens are refused before they are parsed.'),
   required_claims: list.prefault([]).describe('Claims that must be present besides iss, exp, sub and the audience.'),
-  map: claimMapping.prefault({}),
-  jwks: keySource.prefault({}),
-  cache: verifiedCache.prefault({}),
+  map: claimMapping.prefault({}).describe('Which claims say what; the first pointer that yields something wins.'),
+  jwks: keySource.prefault({}).describe('How published keys are fetched and kept.'),
+  cache: verifiedCache.prefault({}).describe('Verified tokens that are remembered.'),
   ...knobs,
 }).meta({ title: 'jwt' })
 
@@ -40,10 +40,10 @@ const staticKey = z.strictObject({
   value: z.string().optional().describe('The key itself, usually a secret reference. Empty means that this key is off.'),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits').optional().describe('Its SHA-256 instead of the key.'),
   subject: text.optional().describe('Who it stands for. Default: its id.'),
-  email: text.optional(),
-  tier: text.optional(),
-  scopes: list.optional(),
-  roles: list.optional(),
+  email: text.optional().describe('Its e-mail address.'),
+  tier: text.optional().describe('Its tier, one of `tiers`.'),
+  scopes: list.optional().describe('What it may do.'),
+  roles: list.optional().describe('What it is.'),
   allowed_networks: list.optional().describe('Networks it may be used from.'),
   expires: z.string().optional().describe('RFC 3339 date or date-time.'),
   assert_subject: flag.prefault(false).describe('A trusted service: it may name the user it acts for (`subject.from_header`).'),
@@ -51,8 +51,8 @@ const staticKey = z.strictObject({
 
 const assertedSubject = z.strictObject({
   from_header: text.describe('Header in which a trusted service names the user.'),
-  required: flag.prefault(true),
-  max_length: count.prefault(256),
+  required: flag.prefault(true).describe('Whether a trusted service must name somebody.'),
+  max_length: count.prefault(256).describe('Longest name in characters.'),
   pattern: z.string().default('^[\\x21-\\x7e]+$').describe('Anchored pattern of the value.'),
 }).meta({ title: 'asserted subject' })
 
@@ -73,10 +73,10 @@ export const apiKeyAuthenticator = z.strictObject({
   store: z.string().optional().describe('Where managed keys live: a file on a local disk (SQLite), made when it is absent. Needs `pepper`; both empty: off.'),
   pepper: z.string().optional().describe('Secret that the digests of managed keys are made with, at least 16 characters; kept outside the store.'),
   previous_peppers: oneOrMore.optional().describe('Peppers before the current one; keys that still have one of them get the current one with their next use.'),
-  issue: keyIssue.optional(),
+  issue: keyIssue.optional().describe('What new keys look like.'),
   import: z.string().optional().describe('An `api-keys.json` to bring into the store, at start and when it changes. Empty: off.'),
   min_length: count.prefault(8).describe('Shorter values are refused unseen.'),
-  subject: assertedSubject.optional(),
+  subject: assertedSubject.optional().describe('Lets trusted services name the user they act for.'),
   ...knobs,
 }).meta({ title: 'api_key' })
 

@@ -38,10 +38,10 @@ export const supabaseAuthenticator = z.strictObject({
   timeout,
   clock_tolerance: tolerance,
   max_token_length: size.prefault('8KiB').describe('Longer tokens are refused before they are parsed.'),
-  map: supabaseMapping.prefault({}),
-  jwks: keySource.prefault({}),
+  map: supabaseMapping.prefault({}).describe('Where the principal stands in what was verified; the first pointer that yields something wins.'),
+  jwks: keySource.prefault({}).describe('How published keys are fetched and kept.'),
   cache: answerCache('30s'),
-  verified_cache: verifiedCache.prefault({}),
+  verified_cache: verifiedCache.prefault({}).describe('Locally verified tokens that are remembered.'),
   ...knobs,
 }).meta({ title: 'supabase' })
 
@@ -67,7 +67,7 @@ export const introspectionAuthenticator = z.strictObject({
   timeout,
   clock_tolerance: tolerance,
   max_token_length: size.prefault('4KiB').describe('Longer tokens are refused and never sent anywhere.'),
-  map: claimMapping.prefault({}),
+  map: claimMapping.prefault({}).describe('Where the principal stands in what was verified; the first pointer that yields something wins.'),
   cache: answerCache('30s'),
   ...knobs,
 }).meta({ title: 'introspection' })
@@ -80,7 +80,7 @@ export const remoteAuthenticator = z.strictObject({
   in: z.array(carrier).min(1).describe('What is sent on, as it came; one of these must be present.'),
   also: list.prefault([]).describe('Headers that ride along and prove nothing by themselves, such as a tenant.'),
   headers: z.record(z.string().regex(/^[A-Za-z0-9-]+$/, 'expected a header name of letters, digits and dashes'), z.string()).default({}).describe('Our own headers for the checking service.'),
-  map: claimMapping.prefault({}),
+  map: claimMapping.prefault({}).describe('Where the principal stands in what was verified; the first pointer that yields something wins.'),
   attributes: z.record(text, jsonPointer).optional().describe('Attribute names to JSON pointers into the answer. Default: every member of it.'),
   allow_http: allowHttp,
   timeout,

@@ -22,7 +22,7 @@ export const sessionAuthenticator = z.strictObject({
   cookie_cache: z.enum(['off', 'compact', 'jwe']).default('off').describe('better_auth only: believe the application\'s own cookie cache, in the form it has.'),
   endpoint: authorityUrl.optional().describe('The application\'s session endpoint, for sessions in a database: /api/auth/session, or /api/auth/get-session of better-auth. It gets only the session cookie.'),
   allow_http: flag.prefault(false).describe('Ask over plain HTTP although the endpoint is not on this host.'),
-  map: sessionMapping.prefault({}),
+  map: sessionMapping.prefault({}).describe('Where the principal stands in what was verified; the first pointer that yields something wins.'),
   attributes: list.prefault(['name', 'email', 'picture']).describe('Claims that become attributes. Only these: applications keep tokens of other services in their sessions.'),
   clock_tolerance: duration.refine((ms) => ms <= 60_000, 'expected at most 60s').prefault('15s').describe('Leeway for the expiry of a sealed cookie.'),
   timeout: positiveDuration.prefault('5s').describe('Deadline of one call.'),

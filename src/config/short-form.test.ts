@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { writeOutShortForms } from './short-form.ts'
+import { authenticator } from './schema-authenticators.ts'
+import { SHORT_KINDS, writeOutShortForms } from './short-form.ts'
+
+describe('SHORT_KINDS', () => {
+  it('has a short form for every kind of the long form', () => {
+    const types = authenticator.options.flatMap((option) => [...option.shape.type.values])
+    expect(Object.values(SHORT_KINDS).map(({ type }) => type).toSorted()).toEqual(types.toSorted())
+  })
+})
 
 describe('writeOutShortForms', () => {
   it('names authenticators after their kind, in order, and keeps everything else', () => {

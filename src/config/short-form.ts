@@ -2,6 +2,8 @@ import type { z } from 'zod'
 import { suggestion } from './did-you-mean.ts'
 import type { ConfigPath, Mistake } from './mistake.ts'
 import { anonymousAuthenticator, apiKeyAuthenticator, jwtAuthenticator } from './schema-authenticators.ts'
+import { introspectionAuthenticator, remoteAuthenticator, supabaseAuthenticator } from './schema-providers.ts'
+import { sessionAuthenticator } from './schema-sessions.ts'
 import { isMap } from './schema-walk.ts'
 
 /** One kind of the short form, `- kind: {…}`. */
@@ -41,6 +43,10 @@ function carriersToIn(body: Readonly<Record<string, unknown>>): Expansion {
 export const SHORT_KINDS: Readonly<Record<string, ShortKind>> = {
   jwt: { type: 'jwt', schema: jwtAuthenticator, expand: carriersToIn },
   api_keys: { type: 'api_key', schema: apiKeyAuthenticator, expand: carriersToIn },
+  supabase: { type: 'supabase', schema: supabaseAuthenticator, expand: carriersToIn },
+  introspection: { type: 'introspection', schema: introspectionAuthenticator, expand: carriersToIn },
+  session: { type: 'session', schema: sessionAuthenticator },
+  remote: { type: 'remote', schema: remoteAuthenticator, expand: carriersToIn },
   anonymous: { type: 'anonymous', schema: anonymousAuthenticator },
 }
 
