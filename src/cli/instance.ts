@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { CompileOptions } from '../config/compile.ts'
 import { loadConfig } from '../config/load.ts'
-import { createResources } from '../config/resources.ts'
+import { createResources, type Resources } from '../config/resources.ts'
 import type { Config } from '../config/schema.ts'
 import { watchConfig, type ConfigWatch } from '../config/watch.ts'
 import type { ListenAddress } from '../faces/proxy/listener.ts'
@@ -10,6 +10,8 @@ import { createProxyFace, type ProxyFace } from '../faces/proxy/server.ts'
 import type { OpsFace } from '../faces/ops/server.ts'
 import type { Gateway } from '../model/gateway.ts'
 import type { Log } from '../observe/log.ts'
+import type { AdminFace } from '../faces/admin/server.ts'
+import { startAdmin } from './admin-listener.ts'
 import { listenError } from './listen-error.ts'
 import { listenerSettings } from './listener-settings.ts'
 import { compileLoaded, providersTried } from './load-config.ts'
@@ -48,7 +50,7 @@ interface Parts {
   readonly reloads: Reloads
   readonly proxy: ProxyFace
   readonly sources: StatusSources
-  readonly closeResources: () => Promise<void>
+  readonly resources: Resources
 }
 
 interface Life { started: boolean; draining: boolean }
@@ -76,7 +78,7 @@ function build({ file, env, color, compile }: InstanceOptions): Parts {
   const reloads = createReloads({ file, env, first, building, log, metrics, onTaken })
   const proxy = createProxyFace({ gateway: () => reloads.current().compiled.gateway, observer, clock, pools, listener: listenerSettings(loaded.config) })
   announce(first, watching)
-  return { watching, pools, reloads, proxy, sources: { reloads, upstreamState: pools.state }, closeResources: resources.closeAll }
+  return { watching, pools, reloads, proxy, sources: { reloads, upstreamState: pools.state }, resources }
 }
 
 /** State that the metrics only read when somebody looks. */
@@ -102,33 +104,40 @@ async function startOps({ ops }: Config, { watching, sources }: Parts, life: Lif
   return face
 }
 
+interface Listening { readonly address: ListenAddress; readonly ops: OpsFace | undefined; readonly admin: AdminFace | undefined }
+
 /** Opens the listeners; closes again what did open when one of them cannot. */
-async function listen(config: Config, parts: Parts, life: Life): Promise<{ readonly address: ListenAddress; readonly ops: OpsFace | undefined }> {
+async function listen(config: Config, parts: Parts, life: Life): Promise<Listening> {
+  const { resources, reloads } = parts
   const ops = await startOps(config, parts, life)
+  let admin: AdminFace | undefined
   try {
-    return { address: await parts.proxy.listen(), ops }
+    admin = await startAdmin({ config: () => reloads.current().loaded.config, resources, clock: resources.clock })
+    return { address: await parts.proxy.listen().catch((error: unknown) => {
+      throw listenError('listen', listenerSettings(config).address, error)
+    }), ops, admin }
   } catch (error) {
-    await ops?.close()
-    throw listenError('listen', listenerSettings(config).address, error)
+    await Promise.all([ops?.close(), admin?.close()])
+    throw error
   }
 }
 
-function logStart({ watching: { log }, reloads }: Parts, address: ListenAddress, opsOrigin: string | undefined): void {
+function logStart({ watching: { log }, reloads }: Parts, { address, ops, admin }: Listening): void {
   const { gateway } = reloads.current().compiled
   const upstreams = [...gateway.upstreams.values()].map(({ origin, socketPath }) => socketPath ?? origin)
-  log.write('info', 'listening', 'Postern listens', { address: 'path' in address ? address.path : `${address.host}:${address.port}`, ops: opsOrigin ?? 'off', upstreams, revision: gateway.revision, pid: process.pid })
+  log.write('info', 'listening', 'Postern listens', { address: 'path' in address ? address.path : `${address.host}:${address.port}`, ops: ops?.origin() ?? 'off', admin: admin?.origin() ?? 'off', upstreams, revision: gateway.revision, pid: process.pid })
   if (isBelowFloor(process.versions.node)) log.write('warn', 'node_below_security_floor', `Node ${process.versions.node} lacks security fixes; use ${FLOOR_TEXT} or newer in production`)
 }
 
 interface Ending {
   readonly parts: Parts
   readonly life: Life
-  readonly ops: OpsFace | undefined
+  readonly listening: Listening
   readonly watch: ConfigWatch | undefined
 }
 
-async function drain({ parts, life, ops, watch }: Ending, hurried: boolean): Promise<void> {
-  const { watching, proxy, pools, reloads, sources, closeResources } = parts
+async function drain({ parts, life, listening: { ops, admin }, watch }: Ending, hurried: boolean): Promise<void> {
+  const { watching, proxy, pools, reloads, sources, resources } = parts
   const { delay, timeout } = reloads.current().loaded.config.drain
   const delayMs = hurried || upstreamsGone(sources) ? 0 : delay
   life.draining = true
@@ -137,7 +146,8 @@ async function drain({ parts, life, ops, watch }: Ending, hurried: boolean): Pro
   proxy.draining()
   await wait(delayMs)
   await proxy.drain(timeout)
-  await Promise.all([pools.close(), ops?.close(), closeResources()])
+  await Promise.all([pools.close(), ops?.close(), admin?.close()])
+  await resources.closeAll()
   watching.log.write('info', 'stopped', 'everything is closed')
   await watching.close()
 }
@@ -154,16 +164,16 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   const { log } = watching
   const config = reloads.current().loaded.config
   reportBeforeScrape(parts, life)
-  const { address, ops } = await listen(config, parts, life)
-  logStart(parts, address, ops?.origin())
+  const listening = await listen(config, parts, life)
+  logStart(parts, listening)
   await Promise.race([providersTried(reloads.current().compiled), options.hurry])
   life.started = true
   log.write('info', 'ready', 'Postern is ready', { after_ms: Math.round(process.uptime() * 1_000) })
   watching.settle()
   const watch = config.reload.watch ? watchConfig({ files: () => reloads.current().loaded.watched, onChange: () => reloads.reload('file') }) : undefined
   return {
-    address,
-    opsOrigin: ops?.origin(),
+    address: listening.address,
+    opsOrigin: listening.ops?.origin(),
     log,
     // A look that finds a change reloads; the signal says that even an unchanged config is to be read again.
     reload: () => void (watch?.look() || reloads.reload('signal')),
@@ -171,7 +181,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
       log.setLevel('debug')
       setTimeout(() => log.setLevel(reloads.current().loaded.config.log.level), VERBOSE_MS).unref()
     },
-    drain: (hurried) => drain({ parts, life, ops, watch }, hurried),
+    drain: (hurried) => drain({ parts, life, listening, watch }, hurried),
     flush: watching.flush,
   }
 }

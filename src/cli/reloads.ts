@@ -30,7 +30,7 @@ export interface ReloadsOptions {
 }
 
 /** What an open socket or file was made of. */
-const FIXED = ['listen', 'ops', 'audit'] as const satisfies readonly (keyof Config)[]
+const FIXED = ['listen', 'ops', 'admin', 'audit'] as const satisfies readonly (keyof Config)[]
 
 /** Decisions under way may still use what the old config had; none of them takes longer. */
 const SWEEP_AFTER_MS = 15_000

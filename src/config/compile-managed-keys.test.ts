@@ -6,7 +6,7 @@ import { hashSync } from 'bcryptjs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SILENT } from '../model/event.ts'
 import type { AdministeredEvent } from '../model/event.ts'
-import { compileManagedKeys, openKeyDesk } from './compile-managed-keys.ts'
+import { compileManagedKeys, keyServicesOf, openKeyDesk } from './compile-managed-keys.ts'
 import { managedKeySettings } from './managed-key-settings.ts'
 import type { Mistake } from './mistake.ts'
 import { createResources, type Resources } from './resources.ts'
@@ -56,6 +56,13 @@ describe('compiling managed keys', () => {
     const keys = compiled()
     const { record } = await keys!.service.issue({ owner: 'u' }, 'admin')
     expect(acts).toEqual([{ act: 'key_issued', actor: 'admin', at: NOW, target: record.id, details: { owner: 'u', authenticator: 'pat', new_key_id: undefined } }])
+  })
+
+  it('offers the very same stores to the admin face', async () => {
+    const keys = compiled()
+    const services = keyServicesOf(configOf(), resources)
+    expect([...services.keys()]).toEqual(['pat'])
+    expect(services.get('pat')).toBe(keys?.service)
   })
 
   it('imports before the first request is answered', async () => {

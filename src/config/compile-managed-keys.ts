@@ -12,7 +12,7 @@ import { createKeyService, type KeyAct, type KeyService } from '../keys/key-serv
 import { KeyStoreUnavailable, type KeyStore } from '../keys/key-store.ts'
 import { createLastUses } from '../keys/last-uses.ts'
 import { createSqliteStore } from '../keys/sqlite-store.ts'
-import { managedKeySettings, type Complaints, type ManagedKeySettings } from './managed-key-settings.ts'
+import { allManagedKeySettings, managedKeySettings, type Complaints, type ManagedKeySettings } from './managed-key-settings.ts'
 import type { Resource, Resources } from './resources.ts'
 import type { Config } from './schema.ts'
 
@@ -104,4 +104,10 @@ export function compileManagedKeys({ name, config, resources, ...complaints }: {
     complaints.mistakes.push({ path: ['authenticators', name, 'store'], message: error.message })
     return undefined
   }
+}
+
+/** The acts on the keys of every store of a compiled config, by authenticator: what the admin face offers. Opens nothing that `compile` has not. */
+export function keyServicesOf(config: Config, resources: Resources): ReadonlyMap<string, KeyService> {
+  const all = allManagedKeySettings(config, { mistakes: [], warnings: [] })
+  return new Map(all.map((settings) => [settings.name, resources.keep('managed_keys', identityOf(settings), () => open(settings, resources)).service]))
 }

@@ -1,3 +1,4 @@
+import type { Reply } from '../../model/decision.ts'
 import type { KeyActCode } from '../../keys/key-request.ts'
 
 /** What can go wrong here. Those of the pipe keep their code; those about keys are the acts' own. */
@@ -31,9 +32,15 @@ const TYPE_BASE = 'https://postern.example/errors/'
 export const COMMON_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } as const
 
 /** Problem details (RFC 9457). `detail` must not hold a secret. */
-export function problem(code: AdminProblemCode, detail: string, headers: Readonly<Record<string, string>> = {}): Response {
+export function problemReply(code: AdminProblemCode, detail: string, headers: Readonly<Record<string, string>> = {}): Reply {
   const [status, title] = PROBLEMS[code]
   const challenge = status === 401 ? { 'www-authenticate': `Bearer realm="postern admin"${code === 'credential_rejected' ? ', error="invalid_token"' : ''}` } : {}
-  const body = JSON.stringify({ type: `${TYPE_BASE}${code}`, title, status, code, detail })
-  return new Response(body, { status, headers: { 'content-type': 'application/problem+json', ...COMMON_HEADERS, ...challenge, ...headers } })
+  const fields = { 'content-type': 'application/problem+json', ...COMMON_HEADERS, ...challenge, ...headers }
+  return { status, headers: Object.entries(fields), body: JSON.stringify({ type: `${TYPE_BASE}${code}`, title, status, code, detail }) }
+}
+
+/** The same as the adapter takes it. */
+export function problem(...args: Parameters<typeof problemReply>): Response {
+  const { status, headers, body } = problemReply(...args)
+  return new Response(body, { status, headers: headers.map(([name, value]) => [name, value]) })
 }

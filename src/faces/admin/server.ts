@@ -1,7 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
+import type { Reply } from '../../model/decision.ts'
+import { writeReply } from '../../wire/write.ts'
 import { createAdminApp, type AdminAppOptions } from './app.ts'
+import { problemReply } from './problem.ts'
 
 export interface AdminFaceOptions extends AdminAppOptions {
   readonly address: { readonly host: string; readonly port: number; readonly path?: string }
@@ -24,20 +27,11 @@ const PATHS: readonly (readonly [RegExp, methods: readonly string[]])[] = [
   [/^\/v1\/keys\/[A-Za-z0-9_]{1,64}\/(?:rotate|suspend|resume)$/, ['POST']],
 ]
 
-function refusal({ url = '', method = '' }: IncomingMessage): { status: number; code: string; title: string; allow?: string } | undefined {
+function refusalOf({ url = '', method = '' }: IncomingMessage): Reply | undefined {
   const path = url.split('?', 1)[0] ?? ''
   const methods = PATHS.find(([pattern]) => pattern.test(path))?.[1]
-  if (!methods) return { status: 404, code: 'route_not_found', title: 'Not found' }
-  return methods.includes(method) ? undefined : { status: 405, code: 'method_not_allowed', title: 'Method not allowed', allow: methods.join(', ') }
-}
-
-function refuses(request: IncomingMessage, response: ServerResponse): boolean {
-  const refused = refusal(request)
-  if (!refused) return false
-  const { allow, ...problem } = refused
-  response.writeHead(refused.status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...(allow !== undefined && { allow }) })
-  response.end(JSON.stringify({ type: `https://postern.example/errors/${problem.code}`, ...problem }))
-  return true
+  if (!methods) return problemReply('route_not_found', 'There is nothing at this address.')
+  return methods.includes(method) ? undefined : problemReply('method_not_allowed', 'The Allow field lists what this address takes.', { allow: methods.join(', ') })
 }
 
 function originOf(server: Server): string | undefined {
@@ -56,7 +50,9 @@ export function createAdminFace({ address, ...options }: AdminFaceOptions): Admi
   const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_MS }, (request, response) => {
     const startedAt = clock()
     response.once('close', () => observer.answered({ face: 'admin', method: request.method ?? '', status: response.statusCode, durationMs: clock() - startedAt }))
-    if (!refuses(request, response)) void answer(request, response)
+    const refusal = refusalOf(request)
+    if (refusal) writeReply(response, refusal, { head: request.method === 'HEAD' })
+    else void answer(request, response)
   })
   server.maxConnections = 64
   return {
