@@ -1,0 +1,104 @@
+import { sha256Hex } from '../base/bytes.ts'
+import { createApiKeyAuthenticator, type KeyCheck } from '../authenticators/api-key.ts'
+import { anchored, type AssertedSubject } from '../authenticators/asserted-subject.ts'
+import { createManagedKeyCheck } from '../authenticators/managed-keys.ts'
+import { createStaticKeyCheck, digestOf, keysByDigest, keysOfCsv, type StaticKey, type StaticKeys } from '../authenticators/static-keys.ts'
+import type { Authenticator } from '../model/ports.ts'
+import { carriersOf, complain, forwardingOf, type AuthenticatorContext } from './authenticator-context.ts'
+import { compileManagedKeys } from './compile-managed-keys.ts'
+import { compileStaticKeys, valueFault, type KeyForm } from './compile-static-key.ts'
+import { openKeyList } from './key-list-file.ts'
+import type { AuthenticatorConfig } from './schema.ts'
+
+type ApiKeyConfig = Extract<AuthenticatorConfig, { type: 'api_key' }>
+
+/** A group that repeats and is itself repeated, or a reference back: patterns that can take for ever. */
+const isDangerous = (pattern: string): boolean => /\\[1-9]|\\k</.test(pattern) || /\([^()]*[+*{|][^()]*\)[+*{]/.test(pattern)
+
+function subjectOf({ subject }: ApiKeyConfig, context: AuthenticatorContext): AssertedSubject | undefined {
+  if (!subject) return undefined
+  if (isDangerous(subject.pattern)) complain(context, ['subject', 'pattern'], 'a repeated group with repetition inside, or a back reference, can take for ever; write it without')
+  try {
+    return { header: subject.from_header.toLowerCase(), required: subject.required, maxLength: subject.max_length, pattern: anchored(subject.pattern) }
+  } catch {
+    complain(context, ['subject', 'pattern'], `${JSON.stringify(subject.pattern)} is not a regular expression`)
+    return undefined
+  }
+}
+
+function writtenKeys({ keys = [] }: ApiKeyConfig, form: KeyForm, context: AuthenticatorContext): readonly StaticKey[] {
+  const compiled = compileStaticKeys(keys, form)
+  for (const { path, message } of compiled.mistakes) complain(context, ['keys', ...path], message)
+  return compiled.keys
+}
+
+function csvKeys({ keys_csv: csv = '', keys_csv_subject: label }: ApiKeyConfig, form: KeyForm, context: AuthenticatorContext): readonly StaticKey[] {
+  return keysOfCsv(csv, label).map(({ id, value }, index) => {
+    const fault = valueFault(value, form)
+    if (fault !== undefined) complain(context, ['keys_csv'], `number ${index + 1}: ${fault}`)
+    return { id, subject: id, digest: digestOf(value), scopes: [], roles: [], assertSubject: false }
+  })
+}
+
+/** One key that stands for two would stand for whoever is looked up first. */
+function checkDistinct(keys: readonly StaticKey[], context: AuthenticatorContext): void {
+  const ids = new Map<string, string>()
+  for (const { digest, id } of keys) {
+    const other = ids.get(digest)
+    if (other !== undefined && other !== id) complain(context, ['keys_csv'], `"${id}" and "${other}" are the same key: nobody could say who it stands for`)
+    ids.set(digest, id)
+  }
+}
+
+function fileKeys({ file }: ApiKeyConfig, form: KeyForm, context: AuthenticatorContext): (() => StaticKeys) | undefined {
+  if (file === undefined) return undefined
+  const { resources, readiness } = context
+  try {
+    const list = resources.keep('key_list', sha256Hex(JSON.stringify([file, form])), () => openKeyList(file, form, resources.observer))
+    readiness.push({ name: `${context.name} ${file}`, ready: async () => undefined, state: () => ({ keys: list.value().size, lastError: list.error() }) })
+    return list.value
+  } catch (error) {
+    complain(context, ['file'], `${file} is not usable: ${error instanceof Error ? error.message : 'it cannot be read'}`)
+    return undefined
+  }
+}
+
+/** Every place where keys are, in the order in which they are asked. Empty: off. */
+function checksOf(apiKey: ApiKeyConfig, subject: AssertedSubject | undefined, context: AuthenticatorContext): readonly KeyCheck[] {
+  const form: KeyForm = { minLength: apiKey.min_length, prefixes: prefixesOf(apiKey), asserts: apiKey.subject !== undefined }
+  const [written, csv] = [writtenKeys(apiKey, form, context), csvKeys(apiKey, form, context)]
+  checkDistinct([...written, ...csv], context)
+  const inConfig = keysByDigest([...csv, ...written])
+  const inFile = fileKeys(apiKey, form, context)
+  const sources = [...(inConfig.size > 0 ? [() => inConfig] : []), ...(inFile ? [inFile] : [])]
+  const managed = compileManagedKeys(context)
+  return [
+    ...(sources.length > 0 ? [createStaticKeyCheck({ authenticatorId: context.name, sources, subject })] : []),
+    ...(managed ? [createManagedKeyCheck({ authenticatorId: context.name, lookup: managed.lookup })] : []),
+  ]
+}
+
+const prefixesOf = ({ prefix = [] }: ApiKeyConfig): readonly string[] => prefix.filter((each) => each !== '')
+
+/** The authenticator, or undefined when it is off (no key anywhere) or something is wrong with it. */
+export function compileApiKey(apiKey: ApiKeyConfig, context: AuthenticatorContext): Authenticator | undefined {
+  const before = context.mistakes.length
+  const subject = subjectOf(apiKey, context)
+  const checks = checksOf(apiKey, subject, context)
+  const carriers = carriersOf(apiKey.in, 'required', context)
+  if (context.mistakes.length > before) return undefined
+  if (checks.length === 0) {
+    context.warnings.push({ path: context.path, message: 'this authenticator is off: no key is configured, or the variables that feed it are empty' })
+    return undefined
+  }
+  return createApiKeyAuthenticator({
+    id: context.name,
+    realm: apiKey.realm ?? 'postern',
+    forwardCredential: forwardingOf(apiKey.credential, 'api_key', carriers, context),
+    carriers,
+    prefixes: prefixesOf(apiKey),
+    minLength: apiKey.min_length,
+    subject,
+    checks,
+  })
+}
