@@ -48,7 +48,7 @@ export function formatSummary(loaded: LoadedConfig, style: ReportStyle = {}): st
   const sections: readonly (readonly [string, readonly string[]])[] = [
     ['listen', [`${addressText(clientAddress(config))}${'host' in config.listen ? '' : config.listen.tls ? ' (TLS)' : ''}      ops ${config.ops === 'off' ? 'off' : addressText(config.ops)}`]],
     ['upstream', Object.entries(config.upstreams ?? {}).map(([name, { url }]) => `${loaded.isSecret(['upstreams', name, 'url']) ? urlShown(url) : url}${name === 'default' ? '' : `   ${name}`}`)],
-    ['auth', Object.entries(config.authenticators ?? {}).map(([name, authenticator], index) => `${index + 1} ${name.padEnd(12)} ${describe(authenticator)}`)],
+    ['auth', authenticatorsOf(config)],
     ['order', orderOf(config)],
     ['identity', [Object.entries(config.identity ?? { 'X-User-Id': 'sub' }).map(([header, attribute]) => `${header} ← ${attribute}`).join('    ')]],
     ['public', config.public.length > 0 ? [config.public.join(', ')] : ['nothing']],
@@ -102,6 +102,12 @@ function carriersOf(authenticator: AuthenticatorConfig): readonly string[] {
   return carriers.map((carrier) => ('bearer' in carrier ? 'Authorization: Bearer' : 'header' in carrier ? String(carrier['header']) : `cookie ${String(carrier['cookie'])}`))
 }
 
+function authenticatorsOf(config: Config): readonly string[] {
+  const entries = Object.entries(config.authenticators ?? {})
+  const width = Math.max(12, ...entries.map(([name]) => name.length))
+  return entries.map(([name, authenticator], index) => `${index + 1} ${name.padEnd(width)} ${describe(authenticator)}`)
+}
+
 function orderOf(config: Config): readonly string[] {
   const carriers = [...new Set(Object.values(config.authenticators ?? {}).flatMap(carriersOf))]
   return carriers.length < 2 ? [] : [`${carriers.join(' → ')}; the first one present decides`]
@@ -109,7 +115,7 @@ function orderOf(config: Config): readonly string[] {
 
 function routesOf(config: Config): readonly string[] {
   if (!config.routes) return ['/**   every authenticator, any of them']
-  const rows = config.routes.map((route) => [(route.match.methods ?? ['any']).join(','), route.match.path.join(' '), guardOf(route)] as const)
+  const rows = config.routes.flatMap((route) => route.match.path.map((path) => [(route.match.methods ?? ['any']).join(','), path, guardOf(route)] as const))
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
   return [...rows.map(([methods, path, guard]) => `${methods.padEnd(widths[0] ?? 0)} ${path.padEnd(widths[1] ?? 0)}   ${guard}`), 'everything else is denied']
 }
