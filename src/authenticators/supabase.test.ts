@@ -100,7 +100,7 @@ describe('a token checked here', () => {
 
   it('cannot be checked while no key set was ever fetched', async () => {
     project.fail(JWKS, faulty(raw(503, '')))
-    expect(await local().bearer(await project.accessToken(account))).toMatchObject({ kind: 'unavailable', dependency: 'provider' })
+    expect(await local().bearer(await project.accessToken(account))).toMatchObject({ kind: 'unavailable', dependency: project.issuer })
   })
 
   it('is rechecked as often as the config says: a logout and a ban take effect before its expiry', async () => {

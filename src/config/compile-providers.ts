@@ -3,7 +3,9 @@ import { createIntrospectionClient, type IntrospectionCredential } from '../auth
 import { createIntrospectionAuthenticator } from '../authenticators/introspection.ts'
 import { createRemoteAuthenticator } from '../authenticators/remote.ts'
 import type { CredentialLocation } from '../model/credential.ts'
-import { authorityOf, carriersOf, checkUrl, forwardingOf, mistake, pointersOf, verdictsOf, warn, type CompiledProvider, type KindOf, type ProviderContext } from './provider-context.ts'
+import type { Authenticator } from '../model/ports.ts'
+import { carriersOf, complain, forwardingOf, type AuthenticatorContext } from './authenticator-context.ts'
+import { authorityOf, checkUrl, pointersOf, verdictsOf, warn, type KindOf } from './provider-context.ts'
 
 type IntrospectionConfig = KindOf<'introspection'>
 type RemoteConfig = KindOf<'remote'>
@@ -34,31 +36,33 @@ function credentialOf(config: IntrospectionConfig): IntrospectionCredential {
 }
 
 /** Whether it is on. Half of what is needed is a mistake, none of it means off. */
-function isOn(config: IntrospectionConfig, context: ProviderContext): boolean {
+function isOn(config: IntrospectionConfig, context: AuthenticatorContext): boolean {
   const needed = NEEDED[config.client_auth]
   const empty = needed.filter((name) => config[name] === '')
   const nowhere = !config.issuer && !config.url
-  if (nowhere && empty.length === needed.length) warn(context, ['url'], `${context.id} is off: neither issuer nor url is set`)
-  else if (nowhere) mistake(context, ['url'], `neither issuer nor url is set, but ${needed.filter((name) => config[name] !== '').join(' and ')} is`)
-  else if (empty[0] !== undefined) mistake(context, [empty[0]], `is empty; ${config.client_auth} needs ${needed.join(' and ')}`)
+  if (nowhere && empty.length === needed.length) warn(context, ['url'], `${context.name} is off: neither issuer nor url is set`)
+  else if (nowhere) complain(context, ['url'], `neither issuer nor url is set, but ${needed.filter((name) => config[name] !== '').join(' and ')} is`)
+  else if (empty[0] !== undefined) complain(context, [empty[0]], `is empty; ${config.client_auth} needs ${needed.join(' and ')}`)
   return !nowhere && empty.length === 0
 }
 
 /** Opaque tokens, asked about at their issuer. */
-export function compileIntrospection(config: IntrospectionConfig, context: ProviderContext): CompiledProvider | undefined {
+export function compileIntrospection(config: IntrospectionConfig, context: AuthenticatorContext): Authenticator | undefined {
+  const before = context.mistakes.length
   if (!isOn(config, context)) return undefined
   const issuer = config.issuer || undefined
   const url = config.url || undefined
   checkUrl(context, ['issuer'], { url: issuer ?? '', allowHttp: config.allow_http })
   checkUrl(context, ['url'], { url: url ?? '', allowHttp: config.allow_http })
-  const { id, resources } = context
+  const { name: id, resources } = context
   const endpoint = { ...(issuer === undefined ? {} : { issuer }), ...(url === undefined ? {} : { url }), credential: credentialOf(config) }
-  const carriers = carriersOf(config.in, config.bearer_scheme)
-  const authenticator = createIntrospectionAuthenticator({
+  const carriers = carriersOf(config.in, config.bearer_scheme, context)
+  if (context.mistakes.length > before) return undefined
+  return createIntrospectionAuthenticator({
     id,
     carriers,
     introspect: createIntrospectionClient({ endpoint, authority: authorityOf(context, 'introspection', config.timeout), clock: resources.clock }),
-    cache: verdictsOf(context, 'introspection', { config: [issuer, url, config.client_id], cache: config.cache, staleIfErrorMs: config.on_error === 'allow_cached' ? STALE_IF_ERROR_MS : 0 }),
+    cache: verdictsOf(context, 'introspection', config.cache, config.on_error === 'allow_cached' ? STALE_IF_ERROR_MS : 0),
     issuers: issuer === undefined ? [] : [issuer],
     audience: config.audience ?? [],
     claims: new Map(Object.entries(config.claims ?? {})),
@@ -66,9 +70,8 @@ export function compileIntrospection(config: IntrospectionConfig, context: Provi
     clockToleranceMs: config.clock_tolerance,
     maxTokenLength: config.max_token_length,
     challenge: challengeOf(carriers, config.realm ?? 'postern'),
-    forwardCredential: forwardingOf(context, 'jwt', config.credential),
+    forwardCredential: forwardingOf(config.credential, 'jwt', carriers, context),
   })
-  return { authenticator, scopes: config.scopes }
 }
 
 /** A bearer carrier is the whole Authorization header here: it is sent on as it came. */
@@ -76,14 +79,17 @@ const locationOf = (carrier: RemoteConfig['in'][number]): CredentialLocation =>
   'bearer' in carrier ? { kind: 'header', name: 'authorization' } : 'header' in carrier ? { kind: 'header', name: carrier.header.toLowerCase() } : { kind: 'cookie', name: carrier.cookie }
 
 /** Any checking service. Off, with a warning, without a URL. */
-export function compileRemote(config: RemoteConfig, context: ProviderContext): CompiledProvider | undefined {
-  const { id } = context
+export function compileRemote(config: RemoteConfig, context: AuthenticatorContext): Authenticator | undefined {
+  const { name: id } = context
+  const before = context.mistakes.length
   if (config.url === '') return warn(context, ['url'], `${id} is off: url is not set`)
   checkUrl(context, ['url'], { url: config.url, allowHttp: config.allow_http })
   const own = Object.fromEntries(Object.entries(config.headers).map(([name, value]) => [name.toLowerCase(), value]))
   const clash = Object.keys(own).find((name) => config.also.some((other) => other.toLowerCase() === name) || config.in.some((carrier) => locationOf(carrier).kind === 'header' && locationOf(carrier).name === name))
-  if (clash !== undefined) return mistake(context, ['headers', clash], 'is one of the client\'s headers that are sent on; ours would replace it')
-  const authenticator = createRemoteAuthenticator({
+  if (clash !== undefined) complain(context, ['headers', clash], 'is one of the client\'s headers that are sent on; ours would replace it')
+  const carriers = carriersOf(config.in, 'required', context)
+  if (context.mistakes.length > before) return undefined
+  return createRemoteAuthenticator({
     id,
     authority: authorityOf(context, 'remote', config.timeout),
     url: config.url,
@@ -93,9 +99,8 @@ export function compileRemote(config: RemoteConfig, context: ProviderContext): C
     headers: own,
     pointers: pointersOf(config.map),
     ...(config.attributes ? { attributes: new Map(Object.entries(config.attributes)) } : {}),
-    cache: verdictsOf(context, 'remote', { config: [config.url, config.method, own, config.map], cache: config.cache }),
-    challenge: challengeOf(carriersOf(config.in, 'required'), config.realm ?? 'postern'),
-    forwardCredential: forwardingOf(context, config.in.every((carrier) => 'cookie' in carrier) ? 'cookie' : 'jwt', config.credential),
+    cache: verdictsOf(context, 'remote', config.cache),
+    challenge: challengeOf(carriers, config.realm ?? 'postern'),
+    forwardCredential: forwardingOf(config.credential, 'jwt', carriers, context),
   })
-  return { authenticator }
 }

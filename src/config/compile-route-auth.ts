@@ -12,9 +12,9 @@ function compileUse(item: UseConfig, { authenticators }: RouteContext): Authenti
   const name = typeof item === 'string' ? item : 'use' in item ? item.use : item.optional
   const known = authenticators.get(name)
   if (!known) return undefined
-  const { authenticator, onMissing, onInvalid, onUnavailable } = known
+  const { authenticator, onMissing, onInvalid, onUnavailable, scopes = [] } = known
   const optional = typeof item === 'object' && 'optional' in item
-  return { authenticator, onMissing, onInvalid, onUnavailable, optional, scopes: typeof item === 'string' ? [] : item.scopes }
+  return { authenticator, onMissing, onInvalid, onUnavailable, optional, scopes: typeof item === 'string' ? scopes : [...scopes, ...item.scopes] }
 }
 
 /** What was written, as one list with its mode. `none` alone is no list at all. */

@@ -1,18 +1,18 @@
 import { createSecretKey } from 'node:crypto'
 import { sha256Hex } from '../base/bytes.ts'
 import { challengeOf } from '../authenticators/carriers.ts'
+import { secretFault } from '../authenticators/hmac-secret.ts'
 import { createJwtAuthenticator, type JwtIssuer, type VerifiedJwt } from '../authenticators/jwt.ts'
 import { createKeySource, type KeySource } from '../authenticators/key-source.ts'
 import { supabaseCookieName } from '../authenticators/supabase-cookie.ts'
 import { createAskUser } from '../authenticators/supabase-user.ts'
 import { createDegradedSupabase, createSupabaseAuthenticator, type LocalVerification, type LocalVerifier, type SupabaseSettings } from '../authenticators/supabase.ts'
 import { createVerificationCache } from '../authenticators/verification-cache.ts'
-import { authorityOf, carriersOf, checkUrl, forwardingOf, mistake, pointersOf, verdictsOf, warn, type CompiledProvider, type KindOf, type ProviderContext } from './provider-context.ts'
+import type { Authenticator } from '../model/ports.ts'
+import { awaited, carriersOf, complain, forwardingOf, type AuthenticatorContext } from './authenticator-context.ts'
+import { authorityOf, checkUrl, pointersOf, verdictsOf, warn, type KindOf } from './provider-context.ts'
 
 type SupabaseConfig = KindOf<'supabase'>
-
-/** RFC 7518 section 3.2. */
-const MIN_SECRET_BYTES = 32
 
 const issuerOf = ({ url }: SupabaseConfig): string => `${url.replace(/\/$/, '')}/auth/v1`
 
@@ -23,22 +23,21 @@ function legacyModeOf(config: SupabaseConfig): 'remote' | 'secret' | 'off' {
 }
 
 /** Settings that only make sense together. */
-function check(config: SupabaseConfig, context: ProviderContext): void {
+function check(config: SupabaseConfig, context: AuthenticatorContext): void {
   const { api_key: apiKey, map, verify } = config
   const wantsKey = [verify === 'remote' && 'verify: remote', config.hs256 === 'remote' && verify === 'local' && 'hs256: remote', config.recheck && 'recheck', config.fetch_user && 'fetch_user'].filter((want) => typeof want === 'string')
-  if (apiKey === '' && wantsKey.length > 0) mistake(context, ['api_key'], `is empty, but ${wantsKey.join(' and ')} must ask the project; set the anon or publishable key`)
-  if (config.hs256 === 'secret' && legacySecrets(config).length === 0) mistake(context, ['hs256'], 'is "secret", but legacy_secret is empty')
-  if (legacySecrets(config).some((secret) => Buffer.byteLength(secret) < MIN_SECRET_BYTES)) mistake(context, ['legacy_secret'], `expected at least ${MIN_SECRET_BYTES} bytes`)
+  if (apiKey === '' && wantsKey.length > 0) complain(context, ['api_key'], `is empty, but ${wantsKey.join(' and ')} must ask the project; set the anon or publishable key`)
+  if (config.hs256 === 'secret' && legacySecrets(config).length === 0) complain(context, ['hs256'], 'is "secret", but legacy_secret is empty')
+  const fault = legacySecrets(config).map(secretFault).find((found) => found !== undefined)
+  if (fault !== undefined) complain(context, ['legacy_secret'], fault)
   for (const [name, pointers] of Object.entries({ subject: map.subject, scopes: map.scopes, roles: map.roles, tier: map.tier })) {
-    if (pointers.some((pointer) => /^\/(user_metadata|raw_user_meta_data)(\/|$)/.test(pointer))) mistake(context, ['map', name], 'user_metadata can be edited by the users themselves; use app_metadata')
+    if (pointers.some((pointer) => /^\/(user_metadata|raw_user_meta_data)(\/|$)/.test(pointer))) complain(context, ['map', name], 'user_metadata can be edited by the users themselves; use app_metadata')
   }
   checkUrl(context, ['url'], { url: config.url, allowHttp: config.allow_http })
 }
 
-function localVerifier(config: SupabaseConfig, context: ProviderContext, issuer: Pick<JwtIssuer, 'algorithms' | 'keys'> & { readonly what: string }): LocalVerifier {
-  const { id, resources } = context
-  const { what, ...trusted } = issuer
-  const cache = resources.keep('verified', sha256Hex(JSON.stringify([id, what, config])), () => createVerificationCache<VerifiedJwt>({ authenticatorId: id, ttlMs: config.verified_cache.ttl, maxEntries: config.verified_cache.max_entries }))
+function localVerifier(config: SupabaseConfig, { name: id, resources }: AuthenticatorContext, trusted: Pick<JwtIssuer, 'algorithms' | 'keys'>): LocalVerifier {
+  const cache = createVerificationCache<VerifiedJwt>({ authenticatorId: id, ttlMs: config.verified_cache.ttl, maxEntries: config.verified_cache.max_entries })
   const { verify } = createJwtAuthenticator({
     id,
     realm: config.realm ?? 'postern',
@@ -54,34 +53,37 @@ function localVerifier(config: SupabaseConfig, context: ProviderContext, issuer:
   return { verify, remembers: (token, now) => cache.get(token, now) !== undefined }
 }
 
-function keySourceOf(config: SupabaseConfig, { id, resources }: ProviderContext): KeySource {
+function keySourceOf(config: SupabaseConfig, context: AuthenticatorContext): KeySource {
+  const { resources } = context
   const { max_age: maxAgeMs, cooldown: cooldownMs, stale_if_error: staleIfErrorMs, timeout: timeoutMs } = config.jwks
-  const settings = { id, issuers: [issuerOf(config)], jwksUrl: `${issuerOf(config)}/.well-known/jwks.json`, maxAgeMs, cooldownMs, staleIfErrorMs, timeoutMs }
-  return resources.keep('keys', sha256Hex(JSON.stringify(settings)), () => createKeySource(settings, { clock: resources.clock, observer: resources.observer }))
+  const settings = { id: issuerOf(config), issuers: [issuerOf(config)], jwksUrl: `${issuerOf(config)}/.well-known/jwks.json`, maxAgeMs, cooldownMs, staleIfErrorMs, timeoutMs }
+  return awaited(resources.keep('key_source', sha256Hex(JSON.stringify(settings)), () => createKeySource(settings, resources)), context)
 }
 
-function localOf(config: SupabaseConfig, context: ProviderContext, source: KeySource): LocalVerification {
+function localOf(config: SupabaseConfig, context: AuthenticatorContext, source: KeySource): LocalVerification {
   const mode = legacyModeOf(config)
   const secrets = legacySecrets(config).map((secret) => createSecretKey(secret, 'utf8'))
   return {
-    published: localVerifier(config, context, { what: 'published', algorithms: config.algorithms, keys: { kind: 'source', source } }),
+    published: localVerifier(config, context, { algorithms: config.algorithms, keys: { kind: 'source', source } }),
     publishesNone: async (now) => {
       const set = await source.keys(now)
       return !('kind' in set) && set.size === 0
     },
-    legacy: mode === 'secret' ? localVerifier(config, context, { what: 'legacy', algorithms: ['HS256'], keys: { kind: 'secrets', secrets } }) : mode === 'remote' ? 'ask' : 'off',
+    legacy: mode === 'secret' ? localVerifier(config, context, { algorithms: ['HS256'], keys: { kind: 'secrets', secrets } }) : mode === 'remote' ? 'ask' : 'off',
   }
 }
 
-function commonOf(config: SupabaseConfig, context: ProviderContext) {
-  const carriers = carriersOf(config.in, config.bearer_scheme, config.url === '' ? undefined : supabaseCookieName(config.url))
+function commonOf(config: SupabaseConfig, context: AuthenticatorContext) {
+  const cookie = config.url === '' ? 'sb-auth-token' : supabaseCookieName(config.url)
+  const written = config.in.map((carrier) => ('cookie' in carrier && carrier.cookie === 'auto' ? { cookie } : carrier))
+  const carriers = carriersOf(written, config.bearer_scheme, context)
   return {
-    id: context.id,
+    id: context.name,
     carriers,
     ignored: new Set(config.ignore.filter((value) => value !== '')),
     maxTokenLength: config.max_token_length,
     challenge: challengeOf(carriers, config.realm ?? 'postern'),
-    forwardCredential: forwardingOf(context, carriers.every(({ kind }) => kind === 'cookie') ? 'cookie' : 'jwt', config.credential),
+    forwardCredential: forwardingOf(config.credential, 'jwt', carriers, context),
   }
 }
 
@@ -95,15 +97,19 @@ function missingIn(config: SupabaseConfig): readonly string[] {
  * Tokens of a Supabase project. Without a URL it is off, with a warning; with `start_degraded` it says 500 for as long as settings
  * are missing.
  */
-export function compileSupabase(config: SupabaseConfig, context: ProviderContext): CompiledProvider | undefined {
-  const { id } = context
+export function compileSupabase(config: SupabaseConfig, context: AuthenticatorContext): Authenticator | undefined {
+  const { name: id, readiness } = context
+  const before = context.mistakes.length
   const missing = missingIn(config)
   if (missing.length > 0 && config.start_degraded) {
     warn(context, [missing[0] ?? 'url'], `${id} is degraded: ${missing.join(' and ')} not set; requests that need it are answered with dependency_misconfigured`)
-    return { authenticator: createDegradedSupabase({ ...commonOf(config, context), missing }), missing }
+    readiness.push({ name: id, ready: async () => undefined, state: () => ({ degraded: missing }) })
+    return createDegradedSupabase({ ...commonOf(config, context), missing })
   }
   if (config.url === '') {
-    return config.api_key === '' ? warn(context, ['url'], `${id} is off: url is not set`) : mistake(context, ['url'], 'is empty, but api_key is set; one without the other is no project')
+    if (config.api_key === '') return warn(context, ['url'], `${id} is off: url is not set`)
+    complain(context, ['url'], 'is empty, but api_key is set; one without the other is no project')
+    return undefined
   }
   check(config, context)
   const source = config.verify === 'local' ? keySourceOf(config, context) : undefined
@@ -116,10 +122,10 @@ export function compileSupabase(config: SupabaseConfig, context: ProviderContext
     pointers: pointersOf(config.map),
     local: source && localOf(config, context, source),
     askUser,
-    cache: verdictsOf(context, 'user', { config: [config.url, config.api_key], cache: { ...config.cache, ...(recheck && config.recheck ? { ttl: config.recheck } : {}) } }),
+    cache: verdictsOf(context, 'user', { ...config.cache, ...(recheck && config.recheck ? { ttl: config.recheck } : {}) }),
     expectedIssuer: issuerOf(config),
     recheck,
     fetchUser: config.fetch_user,
   }
-  return { authenticator: createSupabaseAuthenticator(settings), ...(source ? { ready: source.ready } : {}) }
+  return context.mistakes.length > before ? undefined : createSupabaseAuthenticator(settings)
 }

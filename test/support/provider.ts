@@ -3,17 +3,20 @@ import { compileIntrospection, compileRemote } from '../../src/config/compile-pr
 import { compileSession } from '../../src/config/compile-sessions.ts'
 import { compileSupabase } from '../../src/config/compile-supabase.ts'
 import type { Mistake } from '../../src/config/mistake.ts'
-import type { CompiledProvider, ProviderContext } from '../../src/config/provider-context.ts'
+import { configSchema } from '../../src/config/schema.ts'
+import type { AuthenticatorContext, Readiness } from '../../src/config/authenticator-context.ts'
+import { compileJwt } from '../../src/config/compile-jwt.ts'
 import { createResources } from '../../src/config/resources.ts'
 import type { Clock } from '../../src/base/time.ts'
 import { SILENT } from '../../src/model/event.ts'
-import type { Verification } from '../../src/model/ports.ts'
+import type { Authenticator, Verification } from '../../src/model/ports.ts'
 import { request } from './described.ts'
 
 export interface ProviderUnderTest {
-  readonly compiled: CompiledProvider | undefined
+  readonly compiled: Authenticator | undefined
   readonly mistakes: readonly Mistake[]
   readonly warnings: readonly Mistake[]
+  readonly readiness: readonly Readiness[]
   /** Extracts from these headers and verifies; the extraction when it is no credential. */
   readonly ask: (headers: Readonly<Record<string, string | readonly string[]>>, now?: number) => Promise<Verification | { readonly kind: string } | undefined>
   readonly bearer: (token: string, now?: number) => Promise<Verification | { readonly kind: string } | undefined>
@@ -24,8 +27,9 @@ export function provider(written: Readonly<Record<string, unknown>>, { clock = D
   const config = schema.parse(written)
   const mistakes: Mistake[] = []
   const warnings: Mistake[] = []
-  const context: ProviderContext = { id: 'provider', resources: createResources({ clock, observer: SILENT }), forward: 'strip', mistakes, warnings }
-  const compile = (): CompiledProvider | undefined => {
+  const readiness: Readiness[] = []
+  const context: AuthenticatorContext = { name: 'provider', path: ['authenticators', 'provider'], config: configSchema.parse({ version: 1 }), resources: createResources({ clock, observer: SILENT }), mistakes, warnings, readiness }
+  const compile = (): Authenticator | undefined => {
     switch (config.type) {
       case 'supabase':
         return compileSupabase(config, context)
@@ -35,6 +39,8 @@ export function provider(written: Readonly<Record<string, unknown>>, { clock = D
         return compileIntrospection(config, context)
       case 'remote':
         return compileRemote(config, context)
+      case 'jwt':
+        return compileJwt(config, context)
       default:
         throw new Error(`${config.type} is compiled elsewhere`)
     }
@@ -42,8 +48,8 @@ export function provider(written: Readonly<Record<string, unknown>>, { clock = D
   const compiled = compile()
   const ask: ProviderUnderTest['ask'] = async (headers, now = clock()) => {
     if (!compiled) throw new Error('the provider is off')
-    const found = compiled.authenticator.extract(request({ headers }))
-    return found?.kind === 'credential' ? compiled.authenticator.verify(found, now) : found
+    const found = compiled.extract(request({ headers }))
+    return found?.kind === 'credential' ? compiled.verify(found, now) : found
   }
-  return { compiled, mistakes, warnings, ask, bearer: (token, now) => ask({ authorization: `Bearer ${token}` }, now) }
+  return { compiled, mistakes, warnings, readiness, ask, bearer: (token, now) => ask({ authorization: `Bearer ${token}` }, now) }
 }
