@@ -55,6 +55,7 @@ describe('the settings of managed keys', () => {
     ['a pepper without a store', { pepper: PEPPER }, /^authenticators\.pat\.store: a pepper without a store/],
     ['a short pepper', { store: '/k', pepper: 'short-one' }, /^authenticators\.pat\.pepper: expected at least 16/],
     ['a short previous pepper', { store: '/k', pepper: PEPPER, previous_peppers: ['short-one'] }, /^authenticators\.pat\.previous_peppers\[0\]: expected at least 16/],
+    ['keys to import and no store', { store: '', pepper: '', import: '/api-keys.json' }, /^authenticators\.pat\.import: keys to import, but no store/],
     ['a Redis store', { store: 'redis://user:hunter2@host', pepper: PEPPER }, /later version/],
     ['a PostgreSQL store', { store: 'postgres://user:hunter2@host/db', pepper: PEPPER }, /later version/],
     ['another URL', { store: 'file:///k', pepper: PEPPER }, /path of a file/],

@@ -63,7 +63,8 @@ export function managedKeySettings(name: string, config: Config, { mistakes, war
   const { store = '', pepper = '', issue } = authenticator
   const path: ConfigPath = ['authenticators', name]
   if (store === '' && pepper === '') {
-    if (authenticator.store !== undefined || authenticator.pepper !== undefined) warnings.push({ path: [...path, 'store'], message: 'empty, and so is "pepper": this authenticator has no managed keys' })
+    if (authenticator.import !== undefined && authenticator.import !== '') mistakes.push({ path: [...path, 'import'], message: 'keys to import, but no store to bring them into: set "store" and "pepper"' })
+    else if (authenticator.store !== undefined || authenticator.pepper !== undefined) warnings.push({ path: [...path, 'store'], message: 'empty, and so is "pepper": this authenticator has no managed keys' })
     return undefined
   }
   const label = prefixOf(authenticator)

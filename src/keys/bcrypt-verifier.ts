@@ -42,7 +42,7 @@ export interface BcryptLimits {
   readonly comparisonsPerMinute: number
 }
 
-export const BCRYPT_LIMITS: BcryptLimits = { maxWaiting: 16, comparisonsPerMinute: 300 }
+export const BCRYPT_LIMITS: BcryptLimits = { maxWaiting: 32, comparisonsPerMinute: 300 }
 
 const workOf = (hashes: readonly string[]): number => hashes.reduce((sum, hash) => sum + 2 ** ((bcryptCostOf(hash) ?? 10) - 10), 0)
 

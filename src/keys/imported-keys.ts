@@ -23,7 +23,7 @@ export interface ImportedKeys {
    * @throws {Error} `BcryptBusy` or `KeyStoreUnavailable`: could not be checked
    */
   readonly find: (key: string, digest: KeyDigest, now: EpochMs) => Promise<KeyRecord | undefined>
-  /** Records were written: what was wrong may be right now. */
+  /** Records were written: the rows are to be read again. */
   readonly forget: () => void
 }
 
@@ -53,7 +53,17 @@ export function createImportedKeys(options: ImportedKeysOptions): ImportedKeys {
   const flights = createSingleFlight<KeyRecord | undefined>()
   const wrong = new LRUCache<string, true>({ max: MAX_REMEMBERED })
   let rows: readonly KeyRecord[] | undefined
+  let known = new Set<string>()
   let epoch = 0
+
+  /** A key that was wrong stays wrong when rows leave; a new one may fit it. */
+  const take = (found: readonly KeyRecord[]): readonly KeyRecord[] => {
+    const digests = new Set(found.map(({ digest }) => digest))
+    if (!digests.isSubsetOf(known)) wrong.clear()
+    known = digests
+    rows = found
+    return found
+  }
 
   const candidates = async (): Promise<readonly KeyRecord[]> => {
     if (rows) return rows
@@ -61,13 +71,11 @@ export function createImportedKeys(options: ImportedKeysOptions): ImportedKeys {
     const found = await store.bcryptRecords(MAX_CANDIDATES + 1)
     if (found.length > MAX_CANDIDATES) observer.noticed('warn', 'key_import_unreachable', `more than ${MAX_CANDIDATES} imported keys still have bcrypt digests; those beyond are not accepted until others have been used`)
     const bounded = found.slice(0, MAX_CANDIDATES)
-    if (before === epoch) rows = bounded
-    return bounded
+    return before === epoch ? take(bounded) : bounded
   }
 
-  const compare = async (key: string, digest: KeyDigest, now: EpochMs): Promise<KeyRecord | undefined> => {
+  const compare = async (among: readonly KeyRecord[], { key, digest, now }: { key: string; digest: KeyDigest; now: EpochMs }): Promise<KeyRecord | undefined> => {
     const before = epoch
-    const among = await candidates()
     const match = among[await verifier.firstMatch(key, among.map((record) => record.digest), now)]
     if (match) return rehash(options, match, key, digest)
     if (before === epoch) wrong.set(digest.digest, true)
@@ -76,13 +84,14 @@ export function createImportedKeys(options: ImportedKeysOptions): ImportedKeys {
 
   return {
     find: async (key, digest, now) => {
-      if (rows?.length === 0 || wrong.has(digest.digest) || Buffer.byteLength(key) > BCRYPT_MAX_BYTES) return undefined
-      return flights.run(digest.digest, () => compare(key, digest, now))
+      if (Buffer.byteLength(key) > BCRYPT_MAX_BYTES) return undefined
+      const among = await candidates()
+      if (among.length === 0 || wrong.has(digest.digest)) return undefined
+      return flights.run(digest.digest, () => compare(among, { key, digest, now }))
     },
     forget: () => {
       epoch += 1
       rows = undefined
-      wrong.clear()
     },
   }
 }

@@ -287,6 +287,18 @@ describe('imported bcrypt rows', () => {
     expect(guesses).toBe(1)
   })
 
+  it('do not cost a wrong key again because other keys were made, used or revoked', async () => {
+    const store = createMemoryStore()
+    await store.commit(['one', 'two'].map((key) => ({ kind: 'insert', record: row(key) })))
+    const { find } = lookupOn(store, { checksum: 'none', verifier })
+    expect(await kindOf(find('wrong-key', now))).toBe('unknown')
+    const { record } = await serviceOn(store).issue({ owner: 'u' }, 'x')
+    await serviceOn(store).revoke(record.id, 'x')
+    expect(await kindOf(find('two', now + 300))).toBe('active')
+    expect(await kindOf(find('wrong-key', now + 600))).toBe('unknown')
+    expect(guesses).toBe(2)
+  })
+
   it('that were added later are compared with keys that were wrong before', async () => {
     const store = createMemoryStore()
     await store.commit([{ kind: 'insert', record: row('other') }])
