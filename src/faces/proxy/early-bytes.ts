@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 
 /** What a client may send before its upgrade is answered. */
 const MAX_EARLY_BYTES = 64 * 1_024
@@ -16,7 +16,7 @@ export interface EarlyBytes {
  * Reads what a client sends before its upgrade is answered: none of it may reach the upstream before the 101 (CVE-2026-2833), and it must
  * be read, because a paused socket never hears of a FIN, so that the upstream would wait for a client that has left.
  */
-export function holdEarlyBytes(socket: Socket, head: Buffer): EarlyBytes {
+export function holdEarlyBytes(socket: Duplex, head: Buffer): EarlyBytes {
   const chunks: Buffer[] = head.length > 0 ? [head] : []
   let bytes = head.length
   let gone = socket.destroyed
@@ -24,14 +24,14 @@ export function holdEarlyBytes(socket: Socket, head: Buffer): EarlyBytes {
   const leave = (): void => {
     if (gone) return
     gone = true
+    // A FIN is a goodbye here: half a connection cannot become a WebSocket.
+    socket.destroy()
     held.onGone()
   }
   const onData = (chunk: Buffer): void => {
     bytes += chunk.length
     chunks.push(chunk)
-    if (bytes <= MAX_EARLY_BYTES) return
-    socket.destroy()
-    leave()
+    if (bytes > MAX_EARLY_BYTES) leave()
   }
   socket.on('data', onData).on('end', leave).on('close', leave)
 

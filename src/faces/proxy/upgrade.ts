@@ -23,7 +23,7 @@ import type { Tunnels } from './tunnels.ts'
 /** One upgrade on its way. */
 interface Upgrading {
   readonly incoming: IncomingMessage
-  readonly client: Socket
+  readonly client: Duplex
   readonly early: EarlyBytes
   readonly parts: FaceParts
   readonly gateway: Gateway
@@ -32,6 +32,7 @@ interface Upgrading {
 }
 
 interface Allowed extends Upgrading {
+  readonly client: Socket
   readonly request: RequestDescription
   readonly decision: Allow
 }
@@ -62,12 +63,23 @@ function report({ parts, request, decision, startedAt }: Allowed, outcome: Excha
   parts.observer.exchanged({ upstream: decision.route.upstreamId, outcome, ...(status === undefined ? {} : { status }), durationMs: performance.now() - startedAt, requestId: request.id })
 }
 
+const headOf = ({ statusCode = 502, rawHeaders }: IncomingMessage): { status: number; raw: readonly Buffer[] } => ({ status: statusCode, raw: rawHeaders.map((part) => Buffer.from(part, 'latin1')) })
+
+/** What is wrong with an answer that is not a 101, or is one without an upgrade. */
+function mistakeIn(answer: IncomingMessage): unknown {
+  const { status, raw } = headOf(answer)
+  try {
+    checkAnswer(status, raw)
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
 /** Passes on an answer that is not a 101, as the last one of both connections: nothing was switched. */
 function relayAnswer(allowed: Allowed, answer: IncomingMessage): void {
   const { client, incoming, parts, gateway, decision, request } = allowed
-  const status = answer.statusCode ?? 502
-  const raw = answer.rawHeaders.map((part) => Buffer.from(part, 'latin1'))
-  checkAnswer(status, raw)
+  const { status, raw } = headOf(answer)
   const response = new ServerResponse(incoming)
   response.shouldKeepAlive = false
   response.assignSocket(client)
@@ -123,6 +135,8 @@ function shakeHands(allowed: Allowed, handshake: Handshake, tunnels: Tunnels): v
     added: answerHeaders(decision, { wire: gateway.wire, requestId: request.id, now: parts.clock(), origin: allowed.origin }),
     onError: fail,
     onAnswer: (answer) => {
+      const mistake = mistakeIn(answer)
+      if (mistake !== undefined) return fail(mistake)
       if (!finish()) return
       parts.pools.reached(upstream.id)
       early.onGone = () => pending?.destroy()
@@ -144,8 +158,9 @@ function shakeHands(allowed: Allowed, handshake: Handshake, tunnels: Tunnels): v
 function act(upgrading: Upgrading, { request, requestId, decision }: Judged, open: (allowed: Allowed) => Promise<void>): Promise<void> | void {
   if (decision.outcome === 'deny') return refuse(upgrading, { denial: decision.denial, requestId, limits: decision.limits, cors: decision.route?.cors })
   if (decision.outcome === 'answer') return reply(upgrading, decision.reply)
-  if (!request) throw new Error('an undescribed request was allowed')
-  return open({ ...upgrading, request, decision })
+  // Node gives another stream when the request has a body; describe() has refused that.
+  if (!request || !(upgrading.client instanceof Socket)) throw new Error('an upgrade that cannot be was allowed')
+  return open({ ...upgrading, client: upgrading.client, request, decision })
 }
 
 export interface Upgrade {
@@ -160,7 +175,7 @@ export interface Upgrade {
  * refused on it. Never throws.
  */
 export function createUpgrade(parts: FaceParts, tunnels: Tunnels): Upgrade {
-  const sockets = new Set<Socket>()
+  const sockets = new Set<Duplex>()
   let library: Promise<Handshake> | undefined
   const open = async (allowed: Allowed): Promise<void> => {
     // Most deployments never see a WebSocket; the library costs memory only then.
@@ -170,9 +185,9 @@ export function createUpgrade(parts: FaceParts, tunnels: Tunnels): Upgrade {
   }
 
   const begin = (incoming: IncomingMessage, socket: Duplex, head: Buffer, upgrade: boolean): void => {
-    // Node hands out its own sockets here, and has taken its listeners from them: without one a reset ends the process (T52).
+    // Node has taken its own listeners away: without one a reset ends the process (T52).
     socket.on('error', () => socket.destroy())
-    if (!(socket instanceof Socket) || isLeaving(socket)) {
+    if (isLeaving(incoming.socket)) {
       socket.destroy()
       return
     }
@@ -190,7 +205,7 @@ export function createUpgrade(parts: FaceParts, tunnels: Tunnels): Upgrade {
       .catch((error: unknown) => {
         parts.observer.faulted(error)
         refuse(upgrading, { denial: { kind: 'denial', code: 'internal' }, requestId: '', limits: [] })
-        socket.destroySoon()
+        socket.end()
       })
   }
 
