@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { get, request } from 'node:http'
+import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startProxy, upstream } from '../support/gateway.ts'
@@ -125,7 +126,7 @@ describe('whoever leaves takes the other side along', () => {
     await expect.poll(() => proxy.face.inFlight()).toBe(0)
   })
 
-  it.each([['reset', (socket: import('node:net').Socket) => socket.resetAndDestroy()], ['FIN', (socket: import('node:net').Socket) => socket.destroy()]])('a client that leaves an event stream by %s ends it', async (_how, leave) => {
+  it.each([['reset', (socket: Socket) => socket.resetAndDestroy()], ['FIN', (socket: Socket) => socket.destroy()]])('a client that leaves an event stream by %s ends it', async (_how, leave) => {
     const up = opened(await startRawUpstream((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n')))
     const proxy = await proxyTo(up.port)
     const client = rawClient(proxy.port)

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { createAuthority } from '../support/certificates.ts'
@@ -256,7 +258,7 @@ describe('an upstream connection that speaks out of turn (T12)', () => {
   })
 
   it('what remains: a second answer that arrives after the next request has been sent is taken for its answer; keepAlive false closes that too', async () => {
-    const speak = (socket: import('node:net').Socket, piece: string): void => {
+    const speak = (socket: Socket, piece: string): void => {
       if (piece.includes('/second')) socket.write(POISON)
       else socket.write(GOOD)
     }
@@ -302,7 +304,7 @@ describe('where an upstream is', () => {
     const { key, certificate } = authority.issue('api', 'DNS:api.test')
     const up = opened(await startEchoUpstream({ tls: { key, cert: certificate } }))
     const names: (string | false | null)[] = []
-    up.server.on('secureConnection', (socket: import('node:tls').TLSSocket) => names.push(socket.servername ?? null))
+    up.server.on('secureConnection', (socket: TLSSocket) => names.push(socket.servername ?? null))
     const proxy = await proxyTo(up.port, { origin: `https://127.0.0.1:${up.port}`, ca: authority.ca, serverName: 'api.test' })
     for (const host of ['a', 'evil.test', 'api.test']) expect(await rawExchange(proxy.port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 /)
     expect(new Set(names)).toEqual(new Set(['api.test']))

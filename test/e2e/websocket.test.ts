@@ -114,11 +114,11 @@ describe('a WebSocket through the proxy face', () => {
       return socket
     }
     const one = await open()
-    ;(one as unknown as { _socket: Socket })._socket.resetAndDestroy()
+    one.terminate()
     await expect.poll(() => up.ws.clients.size).toBe(0)
     const two = await open()
     const closed = once(two, 'close')
-    for (const client of up.ws.clients) (client as unknown as { _socket: Socket })._socket.resetAndDestroy()
+    for (const client of up.ws.clients) client.terminate()
     await closed
     await expect.poll(() => proxy.events.counts['tunnel']).toBe(0)
     expect(proxy.events.faulted).toEqual([])
