@@ -1,4 +1,5 @@
 import { configurationDocument, schemaDocument } from '../src/config/document.ts'
+import { presetsDocument } from '../src/config/presets-page.ts'
 import { metricsDocument } from '../src/observe/metrics-document.ts'
 import { problemsDocument } from '../src/wire/problems-document.ts'
 
@@ -7,6 +8,7 @@ export const documents = (): ReadonlyMap<string, string> =>
   new Map([
     ['config/schema.json', `${JSON.stringify(schemaDocument(), null, 2)}\n`],
     ['docs/configuration.md', configurationDocument()],
+    ['docs/presets.md', presetsDocument()],
     ['docs/problems.md', problemsDocument()],
     ['docs/metrics.md', metricsDocument()],
   ])

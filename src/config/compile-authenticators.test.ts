@@ -136,7 +136,6 @@ describe('a jwt authenticator that is a mistake', () => {
     ['discovery over plain http', { issuer: 'http://idp.example.com' }, 'jwt.issuer', /expected https/],
     ['discovery at something that is no URL', { issuer: 'accounts.google.com' }, 'jwt.issuer', /not a URL/],
     ['a key set that is not there', { jwks_file: '/nowhere/jwks.json' }, 'jwt.jwks_file', /not usable/],
-    ['a preset that nobody knows', { preset: 'nobody' }, 'jwt.preset', /"nobody" is not known/],
     ['one issuer twice', { issuers: [{ issuer: JWT.issuer, audience: 'b' }] }, 'jwt.issuers[0].issuer', /stands twice/],
     ['keys of an issuer that nobody has', { issuer: undefined, issuers: [{ issuer: 'https://a.example', audience: 'b' }] }, 'jwt.audience', /each entry of "issuers"/],
     ['an issuer of the list without audience', { issuers: [{ issuer: 'https://a.example' }] }, 'jwt.issuers[0].audience', /expected the audience/],

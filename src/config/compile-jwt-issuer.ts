@@ -16,6 +16,8 @@ export interface WrittenIssuer {
   readonly written: NonNullable<JwtConfig['issuers']>[number]
   readonly path: ConfigPath
   readonly jwks: JwtConfig['jwks']
+  /** What stands in for `aud` although no claim does, in the words of a preset. */
+  readonly substitute?: string
 }
 
 /** Claims that say for whom a token is where `aud` does not: a client, an application, a kind of use. */
@@ -45,7 +47,8 @@ function algorithmsOf(issuer: WrittenIssuer, symmetric: boolean, context: Authen
 }
 
 /** For whom tokens must be; a token for anybody is a token for an attacker's own account (T37). */
-function checkAudience({ written, path }: WrittenIssuer, context: AuthenticatorContext): void {
+function checkAudience({ written, path, substitute }: WrittenIssuer, context: AuthenticatorContext): void {
+  if (substitute !== undefined) return
   const substitutes = Object.entries(written.claims ?? {}).filter(([name, values]) => AUDIENCE_SUBSTITUTES.includes(name) && values.some((value) => value !== ''))
   if ((written.audience ?? []).length === 0 && substitutes.length === 0) {
     complain(context, [...path, 'audience'], `expected the audience that tokens for this API have in "aud"; where the issuer sets none, a claim that stands in for it, such as claims: {azp: my-app} (${AUDIENCE_SUBSTITUTES.join(', ')})`)

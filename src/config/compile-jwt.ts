@@ -1,7 +1,9 @@
 import type { Carrier } from '../authenticators/carriers.ts'
 import { createJwtAuthenticator, type JwtIssuer, type VerifiedJwt } from '../authenticators/jwt.ts'
+import { refuseClaims } from '../authenticators/refuse-claims.ts'
 import { createVerificationCache } from '../authenticators/verification-cache.ts'
 import type { Authenticator } from '../model/ports.ts'
+import { applyPreset } from './apply-preset.ts'
 import { carriersOf, complain, forwardingOf, type AuthenticatorContext } from './authenticator-context.ts'
 import { compileJwtIssuer, isOff, type WrittenIssuer } from './compile-jwt-issuer.ts'
 import type { AuthenticatorConfig } from './schema.ts'
@@ -67,10 +69,10 @@ function authenticatorOf(jwt: JwtConfig, { issuers, carriers }: Parts, context: 
 }
 
 /** The authenticator, or undefined when it is off or something is wrong with it. */
-export function compileJwt(jwt: JwtConfig, context: AuthenticatorContext): Authenticator | undefined {
+export function compileJwt(config: JwtConfig, context: AuthenticatorContext): Authenticator | undefined {
   const before = context.mistakes.length
-  if (jwt.preset !== undefined) complain(context, ['preset'], `${JSON.stringify(jwt.preset)} is not known`)
-  const written = writtenIssuers(jwt, context)
+  const { jwt, refused, substitute } = applyPreset(config)
+  const written = writtenIssuers(jwt, context).map((issuer) => (substitute !== undefined && issuer.path.length === 0 ? { ...issuer, substitute } : issuer))
   checkDistinct(written, context)
   checkMapping(jwt, context)
   const on = written.filter((issuer) => !isOff(issuer))
@@ -78,5 +80,7 @@ export function compileJwt(jwt: JwtConfig, context: AuthenticatorContext): Authe
   const carriers = carriersOf(jwt.in, jwt.bearer_scheme, context)
   if (context.mistakes.length > before) return undefined
   for (const { path } of written.filter(isOff)) context.warnings.push({ path: [...context.path, ...path], message: on.length > 0 ? 'this issuer is off: the variables that feed it are empty' : 'this authenticator is off: the variables that feed it are empty' })
-  return issuers.length > 0 ? authenticatorOf(jwt, { issuers, carriers }, context) : undefined
+  if (issuers.length === 0) return undefined
+  const authenticator = authenticatorOf(jwt, { issuers, carriers }, context)
+  return refused ? refuseClaims(authenticator, refused) : authenticator
 }

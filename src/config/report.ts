@@ -81,7 +81,7 @@ function describe(authenticator: AuthenticatorConfig): string {
     case 'jwt': {
       const issuers = authenticator.issuers?.flatMap(({ issuer }) => issuer) ?? authenticator.issuer ?? []
       const algorithms = authenticator.algorithms ?? (authenticator.secret ? ['HS256'] : ['ES256', 'RS256', 'EdDSA'])
-      return `${issuers.join(', ') || (authenticator.preset ?? '')}   ${algorithms.join(', ')}${authenticator.audience?.length ? `   aud ${authenticator.audience.join(', ')}` : ''}`
+      return `${issuers.join(', ') || Object.keys(authenticator.preset ?? {}).join(', ')}   ${algorithms.join(', ')}${authenticator.audience?.length ? `   aud ${authenticator.audience.join(', ')}` : ''}`
     }
     case 'api_key':
       return [authenticator.keys && plural(authenticator.keys.length, 'key'), authenticator.keys_csv !== undefined && `${plural(authenticator.keys_csv.split(',').filter((key) => key.trim() !== '').length, 'key')} from a list`, authenticator.file && `keys from ${authenticator.file}`, authenticator.store && 'managed keys'].filter(Boolean).join(', ') || 'no key'

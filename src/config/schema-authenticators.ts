@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { count, duration, flag, httpUrl, list, oneOrMore, positiveDuration, size, text } from './scalars.ts'
 import { carrier, claimConstraint, claimMapping, keySource, knobs, verifiedCache } from './schema-authenticator-parts.ts'
+import { preset } from './schema-presets.ts'
 import { introspectionAuthenticator, remoteAuthenticator, supabaseAuthenticator } from './schema-providers.ts'
 import { sessionAuthenticator } from './schema-sessions.ts'
 
@@ -21,7 +22,7 @@ export const jwtAuthenticator = z.strictObject({
   type: z.literal('jwt'),
   ...jwtIssuer.partial().shape,
   issuers: z.array(jwtIssuer).optional().describe('Several issuers with settings of their own.'),
-  preset: text.optional().describe('Settings of a well-known provider; see the presets page.'),
+  preset: preset.optional().describe('Settings of a well-known issuer, such as {auth0: {domain: acme.eu.auth0.com}}; see the page on presets. What is written beside it wins.'),
   in: z.array(carrier).min(1).default([{ bearer: true }]).describe('Carriers, in order.'),
   bearer_scheme: z.enum(['required', 'optional']).default('required').describe('Whether `Authorization` may hold the bare token.'),
   typ: z.enum(['deny_id_token', 'rfc9068', 'any']).default('deny_id_token').describe('`rfc9068` demands at+jwt; `deny_id_token` refuses ID, refresh and logout tokens.'),
