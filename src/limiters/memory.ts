@@ -1,14 +1,19 @@
 import type { EpochMs } from '../base/time.ts'
 import type { Limiter } from '../model/ports.ts'
 import type { Charge, QuotaPolicy, ServiceLimit } from '../model/quota.ts'
+import { shownLimit, type LimitsDesk } from './limits-desk.ts'
 import { forgettableAt, serviceLimitOf, tryCharge, type Counter, type Trial } from './windows.ts'
 
 export interface MemoryLimiterSettings {
   /** Most counters kept; default 500,000 (about 100 MB). Beyond it the oldest are forgotten, expired ones first. */
   readonly maxCounters?: number
+  /** For `showLimits` alone; charges bring their time along. Default: the system's. */
+  readonly clock?: () => EpochMs
 }
 
-export interface MemoryLimiter extends Limiter {
+export interface MemoryLimiter extends Limiter, LimitsDesk {
+  /** Answers at once. */
+  readonly consume: (charges: readonly Charge[], now: EpochMs) => readonly ServiceLimit[]
   /** Counters kept, for metrics. */
   readonly size: () => number
   /** What `consume` would answer, without spending; for `explain`. */
@@ -17,11 +22,28 @@ export interface MemoryLimiter extends Limiter {
 
 interface Kept { readonly policy: QuotaPolicy; readonly counter: Counter }
 
+/** Looking and forgetting, for operators. */
+function deskOf(counters: Map<string, Kept>, clock: () => EpochMs): LimitsDesk {
+  return {
+    showLimits: async (partition, policies) =>
+      policies.flatMap((policy) => {
+        const kept = counters.get(keyOf({ policy, partition }))
+        return kept && forgettableAt(policy, kept.counter) > clock() ? [shownLimit(policy, kept.counter, clock())] : []
+      }),
+    resetLimits: async (partition, policyIds) => {
+      // Rare, so a walk through all of them is fine and finds policies that the config has no longer.
+      const gone = [...counters].filter(([key, { policy }]) => key === keyOf({ policy, partition }) && (policyIds === undefined || policyIds.includes(policy.id)))
+      for (const [key] of gone) counters.delete(key)
+      return gone.length
+    },
+  }
+}
+
 // Length-prefixed, so that no id and partition can be composed into another pair (T39).
-const keyOf = ({ policy, partition }: Charge): string => `${policy.id.length}:${policy.id}${partition}`
+const keyOf = ({ policy, partition }: Pick<Charge, 'policy' | 'partition'>): string => `${policy.id.length}:${policy.id}${partition}`
 
 /** The limiter of a single replica: exact, atomic because nothing awaits, all or nothing across the charges of a call. */
-export function createMemoryLimiter({ maxCounters = 500_000 }: MemoryLimiterSettings = {}): MemoryLimiter {
+export function createMemoryLimiter({ maxCounters = 500_000, clock = Date.now }: MemoryLimiterSettings = {}): MemoryLimiter {
   const counters = new Map<string, Kept>()
   // Expired counters are met in passing: each write looks at the two oldest, so memory follows the live partitions.
   let cursor = counters.entries()
@@ -51,9 +73,9 @@ export function createMemoryLimiter({ maxCounters = 500_000 }: MemoryLimiterSett
   const trials = (charges: readonly Charge[], now: EpochMs): { readonly key: string; readonly trial: Trial }[] => {
     const pending = new Map<string, Counter>()
     return charges.map(({ policy, partition, cost }) => {
-      const key = keyOf({ policy, partition, cost })
+      const key = keyOf({ policy, partition })
       const trial = tryCharge(policy, pending.get(key) ?? counters.get(key)?.counter, cost, now)
-      pending.set(key, trial.next)
+      if (trial.fits) pending.set(key, trial.next)
       return { key, trial }
     })
   }
@@ -67,6 +89,7 @@ export function createMemoryLimiter({ maxCounters = 500_000 }: MemoryLimiterSett
     })
 
   return {
+    ...deskOf(counters, clock),
     size: () => counters.size,
     look: (charges, now) => answer(charges, trials(charges, now), true),
     consume: (charges, now) => {

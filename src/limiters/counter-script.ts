@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto'
+
+/** Lua that runs in the store, and the digest that it is called by. */
+export interface StoreScript {
+  readonly lua: string
+  readonly sha1: string
+}
+
+const scriptOf = (lua: string): StoreScript => ({ lua, sha1: createHash('sha1').update(lua).digest('hex') })
+
+/**
+ * Shared by both scripts. ARGV[1] is a number that the answer repeats, so that an answer can never be taken for that of another call
+ * (go-redis CVE-2025-29923, redis-py CVE-2023-28859). ARGV[2] is the time in milliseconds, or 0 for the clock of the store. Every further
+ * argument is one charge: `key cost algorithm quota window burst backoff shadow token field`.
+ */
+const READ = `
+local now = tonumber(ARGV[2])
+if now == 0 then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local charges, fields, counters = {}, {}, {}
+for i = 3, #ARGV do
+  local key, cost, algorithm, quota, window, burst, backoff, shadow, token, field = string.match(ARGV[i], '^(%d+) (%d+) (%a+) (%d+) (%d+) (%d+) (%d+) ([01]) (%d+) (.*)$')
+  if not key then return redis.error_reply('POSTERN malformed charge') end
+  key = tonumber(key)
+  charges[i - 2] = { key = key, cost = tonumber(cost), algorithm = algorithm, quota = tonumber(quota), window = tonumber(window),
+    burst = tonumber(burst), backoff = tonumber(backoff), shadow = shadow == '1', token = tonumber(token), field = field }
+  local of = fields[key]
+  if not of then of = {}; fields[key] = of end
+  of[#of + 1] = field
+end
+for key, names in pairs(fields) do
+  local values = redis.call('HMGET', KEYS[key], unpack(names))
+  local known = {}
+  for i, name in ipairs(names) do
+    if values[i] then
+      local started, used, previous = string.match(values[i], '^(%d+) (%d+) (%d+)$')
+      if not started then return redis.error_reply('POSTERN malformed counter') end
+      known[name] = { tonumber(started), tonumber(used), tonumber(previous) }
+    end
+  end
+  counters[key] = known
+end
+local function length(c, strikes)
+  if c.backoff == 0 then return c.window end
+  return math.max(math.min(c.window * 2 ^ strikes, c.backoff), c.window)
+end
+local function strikeEnds(c, counter)
+  return counter[1] + length(c, counter[3]) + length(c, counter[3] + 1)
+end
+local function write(changed)
+  for key, names in pairs(changed) do
+    local arguments, ttl = {}, 1
+    for name, change in pairs(names) do
+      local c, counter = change[1], change[2]
+      arguments[#arguments + 1] = name
+      arguments[#arguments + 1] = string.format('%.0f %.0f %.0f', counter[1], counter[2], counter[3])
+      local over = counter[1] + c.window
+      if c.algorithm == 'gcra' then over = counter[1] + math.ceil(counter[2] / c.quota)
+      elseif c.algorithm == 'sliding' then over = over + c.window
+      elseif c.backoff > 0 then over = strikeEnds(c, counter) end
+      ttl = math.max(ttl, over - now)
+    end
+    ttl = math.max(ttl, redis.call('PTTL', KEYS[key]))
+    redis.call('HSET', KEYS[key], unpack(arguments))
+    redis.call('PEXPIRE', KEYS[key], string.format('%.0f', ttl))
+  end
+end
+`
+
+/**
+ * Spends all charges or none. The arithmetic is that of windows.ts, on the same doubles; a property test holds the two against each
+ * other. The answer is one text, since integers near 2^53 and doubles are where clients go wrong: `number spent`, then for each charge
+ * `fits remaining resetsIn retryIn token`, separated by `;`.
+ */
+const CHARGE = `
+local function try(c, counter)
+  local wanted = math.max(c.cost, 1)
+  if c.algorithm == 'gcra' then
+    local at = math.max(now, counter[1])
+    local backlog = math.max(counter[2] - c.quota * (at - counter[1]), 0)
+    local room = c.burst * c.window - backlog
+    local fits = wanted * c.window <= room
+    local after = backlog
+    if fits then after = after + c.cost * c.window end
+    return fits, math.max(math.floor((c.burst * c.window - after) / c.window), 0), at + math.ceil(after / c.quota),
+      at + math.max(math.ceil((wanted * c.window - room) / c.quota), 0), { at, backlog + c.cost * c.window, 0 }
+  end
+  if c.algorithm == 'sliding' then
+    local started = math.max(now - now % c.window, counter[1])
+    local used, previous = 0, 0
+    if counter[1] == started then used, previous = counter[2], counter[3]
+    elseif counter[1] == started - c.window then previous = counter[2] end
+    local elapsed = math.max(now - started, 0)
+    local weighed = used + math.ceil(previous * (c.window - elapsed) / c.window)
+    local fits = weighed + wanted <= c.quota
+    local free, retry = c.quota - wanted, started + 2 * c.window
+    if free >= 0 then
+      if used > free then retry = retry - math.floor(free * c.window / used)
+      elseif previous == 0 then retry = started
+      else retry = started + c.window - math.floor((free - used) * c.window / previous) end
+    end
+    local left = c.quota - weighed
+    if fits then left = left - c.cost end
+    return fits, math.max(left, 0), started + c.window, retry, { started, used + c.cost, previous }
+  end
+  local started, used, strikes = counter[1], counter[2], counter[3]
+  if c.algorithm == 'calendar' then
+    local aligned = now - now % c.window
+    if started < aligned then started, used, strikes = aligned, 0, 0 end
+  elseif not (started > 0 and now < started + length(c, strikes)) then
+    if c.backoff > 0 and used >= c.quota and now < strikeEnds(c, counter) then strikes = math.min(strikes + 1, 30) else strikes = 0 end
+    started, used = now, 0
+  end
+  local fits = used + wanted <= c.quota
+  local left = c.quota - used
+  if fits then left = left - c.cost end
+  local resets = started + length(c, strikes)
+  return fits, math.max(left, 0), resets, resets, { started, used + c.cost, strikes }
+end
+
+local trials, spent, pending = {}, true, {}
+for i, c in ipairs(charges) do
+  local seen = pending[c.key]
+  if not seen then seen = {}; pending[c.key] = seen end
+  local fits, remaining, resets, retry, after = try(c, seen[c.field] or counters[c.key][c.field] or { 0, 0, 0 })
+  if fits then seen[c.field] = after end
+  trials[i] = { fits, remaining, resets, retry, after }
+  if not fits and not c.shadow then spent = false end
+end
+if spent then
+  local changed = {}
+  for i, c in ipairs(charges) do
+    if c.cost > 0 and trials[i][1] then
+      changed[c.key] = changed[c.key] or {}
+      changed[c.key][c.field] = { c, trials[i][5] }
+    end
+  end
+  write(changed)
+end
+local answer = { ARGV[1] .. ' ' .. (spent and 1 or 0) }
+for i, c in ipairs(charges) do
+  local fits, remaining, resets, retry, after = unpack(trials[i])
+  if fits and not spent then remaining = remaining + c.cost end
+  answer[i + 1] = string.format('%d %.0f %.0f %.0f %.0f', fits and 1 or 0, remaining, resets - now, retry - now, after[1])
+end
+return table.concat(answer, ';')
+`
+
+/**
+ * Gives back what a call took that another shard refused. Only from the very window it was taken from, and of a bucket only what cannot
+ * have leaked since: giving back too much would admit too much.
+ */
+const GIVE_BACK = `
+local changed = {}
+for _, c in ipairs(charges) do
+  local counter = counters[c.key][c.field]
+  if counter then
+    if c.algorithm == 'gcra' then
+      counter[2] = math.max(counter[2] - math.max(c.cost * c.window - c.quota * math.max(now - c.token, 0), 0), 0)
+    elseif counter[1] == c.token then
+      counter[2] = math.max(counter[2] - c.cost, 0)
+    elseif c.algorithm == 'sliding' and counter[1] - c.window == c.token then
+      counter[3] = math.max(counter[3] - c.cost, 0)
+    end
+    changed[c.key] = changed[c.key] or {}
+    changed[c.key][c.field] = { c, counter }
+  end
+end
+write(changed)
+return ARGV[1] .. ' 1'
+`
+
+export const CHARGE_SCRIPT: StoreScript = scriptOf(READ + CHARGE)
+export const GIVE_BACK_SCRIPT: StoreScript = scriptOf(READ + GIVE_BACK)
