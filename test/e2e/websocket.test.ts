@@ -7,7 +7,9 @@ import type { AddressInfo, Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { NO_MUTATION } from '../../src/model/mutation.ts'
+import { createAuthority } from '../support/certificates.ts'
 import { principal } from '../support/described.ts'
+import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { allow, deny, MISSING, startProxy, upstream } from '../support/gateway.ts'
 import { closeAfterEach } from '../support/opened.ts'
 import { rawClient, startRawUpstream } from '../support/raw-socket.ts'
@@ -256,6 +258,23 @@ describe('before a WebSocket is open', () => {
     expect(up.received.join('')).not.toContain('/admin')
     await expect.poll(() => up.sockets.size).toBe(0)
     await expect.poll(() => proxy.face.inFlight()).toBe(0)
+  })
+
+  it.each([['the right name', 'DNS:api.test', 101], ['another name', 'DNS:evil.test', 502]])('over https, a certificate with %s is checked before a byte of the request is sent', async (_title, name, status) => {
+    const authority = opened(createAuthority())
+    const { key, certificate } = authority.issue('api', name)
+    const up = opened(await startEchoUpstream({ tls: { key, cert: certificate } }))
+    let asked = 0
+    up.server.on('upgrade', (_request, socket) => {
+      asked += 1
+      socket.end(`${AGREED}\r\n`)
+    })
+    const proxy = opened(await startProxy({ upstreams: [upstream(up.port, { origin: `https://127.0.0.1:${up.port}`, ca: authority.ca, serverName: 'api.test' })] }))
+    const client = rawClient(proxy.port)
+    client.send(handshake().replace('Host: a', 'Host: evil.test'))
+    expect(await client.until('\r\n\r\n')).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    expect(asked).toBe(status === 101 ? 1 : 0)
+    client.socket.destroy()
   })
 
   it('silence is 504 after the time for a first byte; nobody there is 502', async () => {

@@ -51,6 +51,7 @@ export function createAnswerSink(response: ServerResponse, hooks: AnswerSinkHook
   response.on('drain', () => {
     full = false
     clearTimeout(stalled)
+    stalled = undefined
     hooks.onDrained()
   })
   response.once('close', () => clearTimeout(stalled))
@@ -65,6 +66,8 @@ export function createAnswerSink(response: ServerResponse, hooks: AnswerSinkHook
     end: () => {
       response.end(held)
       held = undefined
+      // What is left is in our memory; the same patience applies.
+      if (response.writableLength > 0) stalled ??= setTimeout(hooks.onStalled, hooks.stallMs)
     },
   }
 }

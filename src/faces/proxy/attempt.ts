@@ -172,6 +172,7 @@ function handlerOf(attempt: Attempt, progress: Progress): Dispatcher.DispatchHan
 
 /** Sends the request of an errand over a connection and relays what comes back. Reports one exchange, and releases the connection. */
 export function startAttempt(attempt: Attempt): void {
+  if (attempt.presence.left) return attempt.release()
   const progress: Progress = { startedAt: performance.now(), sent: false, reused: false, answered: false }
   attempt.presence.undo = () => end(progress, CLIENT_LEFT)
   const body = bodyOf(attempt, progress)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { answerHeaders } from '../../wire/answer-headers.ts'
@@ -51,7 +52,7 @@ async function serve(exchange: Exchange): Promise<void> {
 
 function failClosed(exchange: Exchange, error: unknown): void {
   exchange.parts.observer.faulted(error)
-  refuse(exchange, { denial: { kind: 'denial', code: 'internal' }, requestId: '', limits: [], close: true })
+  refuse(exchange, { denial: { kind: 'denial', code: 'internal' }, requestId: randomUUID(), limits: [], close: true })
 }
 
 export interface Handle {
@@ -63,11 +64,8 @@ export interface Handle {
 /** The path of a request: describe, decide, act. Never throws: a fault is answered 500. */
 export function createHandle(parts: FaceParts): Handle {
   const exchangeOf = (incoming: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): Exchange | undefined => {
-    // Behind the last answer of a connection there are no requests, only bytes.
-    if (isLeaving(incoming.socket)) {
-      incoming.socket.destroy()
-      return undefined
-    }
+    // Behind the last answer of a connection there are no requests, only bytes. It ends by itself.
+    if (isLeaving(incoming.socket)) return undefined
     const exchange = { incoming, response, parts, gateway: parts.gateway(), awaitsContinue }
     track(exchange)
     return exchange
@@ -81,7 +79,7 @@ export function createHandle(parts: FaceParts): Handle {
       const exchange = exchangeOf(incoming, response, false)
       if (!exchange) return
       const denial = { kind: 'denial', code: 'request_ambiguous', part: 'expect', detail: 'expected nothing or 100-continue' } as const
-      const requestId = crypto.randomUUID()
+      const requestId = randomUUID()
       parts.observer.decided({ face: 'proxy', wire: { id: requestId, method: incoming.method ?? '', path: incoming.url?.split('?', 1)[0] ?? '', peer: parts.peers.of(incoming.socket) ?? '' }, decision: deny('describe', denial), durationMs: 0 })
       refuse(exchange, { denial, requestId, limits: [], status: 417, close: true })
     },

@@ -55,21 +55,39 @@ function targetOf({ origin, socketPath }: UpstreamSettings): { protocol: string;
   return { protocol, host, hostname, port: Number(port) || (protocol === 'https:' ? 443 : 80), ...(socketPath === undefined ? {} : { socketPath }) }
 }
 
-function tlsOf({ origin, serverName, ca }: UpstreamSettings): Record<string, string> {
+/** The library overwrites `ca` of `ssl` with nothing, so it goes beside it. */
+function tlsOf({ origin, serverName, ca }: UpstreamSettings): { ssl: { servername?: string }; ca?: string; secure: true } {
   const name = serverName ?? new URL(origin).hostname.replace(/^\[|\]$/g, '')
-  return { ...(isIP(name) === 0 ? { servername: name } : {}), ...(ca === undefined ? {} : { ca }) }
+  return { ssl: isIP(name) === 0 ? { servername: name } : {}, secure: true, ...(ca === undefined ? {} : { ca }) }
+}
+
+/** Puts our check before the library's own listeners, and takes what is not a 101 out of its hands. */
+function takeOver(request: ClientRequest, key: string | undefined, { added, onAgreed, onAnswer, onError }: HandshakeSettings): void {
+  const [join] = request.listeners('upgrade')
+  request.removeAllListeners('upgrade').removeAllListeners('response').removeAllListeners('error')
+  request.on('error', onError)
+  request.on('response', onAnswer)
+  request.on('upgrade', (answer, socket, head) => {
+    if (!isAgreement(answer, key)) {
+      socket.destroy()
+      return onError(new UpstreamProtocolError('did not agree to the upgrade'))
+    }
+    answer.headers = agreedHeaders(answer, added)
+    if (onAgreed(socket)) join?.call(request, answer, socket, head)
+    else socket.destroy()
+  })
 }
 
 export type Handshake = (settings: HandshakeSettings) => ClientRequest
 
 /**
- * Opens tunnels through http-proxy-3, which connects, writes the 101 and pipes. What it would do without looking is taken out of its hands:
- * its listeners for the upstream's word are put behind our check, and answers other than 101 and errors are ours.
+ * Opens tunnels through http-proxy-3, which connects, writes the 101 and pipes. It would normalise the path, believe any 101 and write
+ * other answers itself; so it gets no path, and its listeners stand behind ours.
  */
 export function createHandshake(proxy: Pick<ProxyServer, 'ws' | 'on'>): Handshake {
   // The library begins and sends within one call; this is for the moment in between.
-  const begun = (): ClientRequest | undefined => call.request
   const call: { path: string; request: ClientRequest | undefined } = { path: '/', request: undefined }
+  const begun = (): ClientRequest | undefined => call.request
   proxy.on('proxyReqWs', (request) => {
     call.request = request
     request.path = call.path
@@ -77,33 +95,17 @@ export function createHandshake(proxy: Pick<ProxyServer, 'ws' | 'on'>): Handshak
   // Sockets have listeners of ours; without one here the library throws.
   proxy.on('error', () => undefined)
 
-  return ({ incoming, client, upstream, path, headers, added, onAgreed, onAnswer, onError }) => {
+  return (settings) => {
+    const { incoming, client, upstream, path, headers } = settings
     const key = incoming.headers['sec-websocket-key']
     incoming.headers = headersByName(headers)
-    // The library would normalise the path: it gets none, and the request gets exactly ours.
     incoming.url = '/'
     call.path = path
     call.request = undefined
-    proxy.ws(incoming, client, NO_BYTES, { target: targetOf(upstream), ssl: tlsOf(upstream), secure: true, connectTimeout: upstream.connectTimeoutMs }, () => undefined)
+    proxy.ws(incoming, client, NO_BYTES, { target: targetOf(upstream), ...tlsOf(upstream), connectTimeout: upstream.connectTimeoutMs }, () => undefined)
     const request = begun()
     if (!request) throw new Error('the library did not begin the handshake')
-    const [join] = request.listeners('upgrade')
-    request.removeAllListeners('upgrade').removeAllListeners('response').removeAllListeners('error')
-    request.on('error', onError)
-    request.on('response', onAnswer)
-    request.on('information', ({ statusCode }) => {
-      if (statusCode === 101) request.destroy(new UpstreamProtocolError('switched to no protocol'))
-    })
-    request.on('upgrade', (answer, socket, head) => {
-      if (!isAgreement(answer, key)) {
-        socket.destroy()
-        onError(new UpstreamProtocolError('did not agree to the upgrade'))
-        return
-      }
-      answer.headers = agreedHeaders(answer, added)
-      if (onAgreed(socket)) join?.call(request, answer, socket, head)
-      else socket.destroy()
-    })
+    takeOver(request, key, settings)
     return request
   }
 }

@@ -69,6 +69,7 @@ export function relay(exchange: Exchange, request: RequestDescription, decision:
   }
   timer = setTimeout(() => {
     withdraw()
+    presence.undo = () => undefined
     refuseWith(OVERLOADED)
   }, settings.connectTimeoutMs)
 }
