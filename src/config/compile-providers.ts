@@ -54,6 +54,7 @@ export function compileIntrospection(config: IntrospectionConfig, context: Authe
   const url = config.url || undefined
   checkUrl(context, ['issuer'], { url: issuer ?? '', allowHttp: config.allow_http })
   checkUrl(context, ['url'], { url: url ?? '', allowHttp: config.allow_http })
+  if (config.audience?.length === 0) complain(context, ['audience'], 'is empty; leave it out when the issuer alone decides for whom a token is')
   const { name: id, resources } = context
   const endpoint = { ...(issuer === undefined ? {} : { issuer }), ...(url === undefined ? {} : { url }), credential: credentialOf(config) }
   const carriers = carriersOf(config.in, config.bearer_scheme, context)

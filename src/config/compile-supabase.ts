@@ -28,6 +28,8 @@ function check(config: SupabaseConfig, context: AuthenticatorContext): void {
   const wantsKey = [verify === 'remote' && 'verify: remote', config.hs256 === 'remote' && verify === 'local' && 'hs256: remote', config.recheck && 'recheck', config.fetch_user && 'fetch_user'].filter((want) => typeof want === 'string')
   if (apiKey === '' && wantsKey.length > 0) complain(context, ['api_key'], `is empty, but ${wantsKey.join(' and ')} must ask the project; set the anon or publishable key`)
   if (config.hs256 === 'secret' && legacySecrets(config).length === 0) complain(context, ['hs256'], 'is "secret", but legacy_secret is empty')
+  if (config.audience.length === 0) complain(context, ['audience'], 'is empty; expected what "aud" must hold, usually "authenticated"')
+  if (config.role.length === 0) complain(context, ['role'], 'is empty; expected the roles that count as logins, usually "authenticated"')
   const fault = legacySecrets(config).map(secretFault).find((found) => found !== undefined)
   if (fault !== undefined) complain(context, ['legacy_secret'], fault)
   for (const [name, pointers] of Object.entries({ subject: map.subject, scopes: map.scopes, roles: map.roles, tier: map.tier })) {
