@@ -13,6 +13,20 @@ const answering = new WeakMap<Socket, ServerResponse>()
 /** Whether part of an answer has been written to a connection, so that nothing else may be. */
 export const hasBegunAnswer = (socket: Socket): boolean => answering.get(socket)?.headersSent === true
 
+const ending = new WeakSet<Socket>()
+
+/**
+ * Whether whole requests of a connection still wait for their answers. Then the connection ends behind the last of them: what else
+ * came is no request (RFC 9112 section 9.6), and must not take away answers to what was already done.
+ */
+export function endsAfterAnswers(socket: Socket): boolean {
+  const last = answering.get(socket)
+  if (last?.req.complete !== true) return false
+  if (!ending.has(socket)) last.once('close', () => socket.destroySoon())
+  ending.add(socket)
+  return true
+}
+
 /** Counts the request in, and out when its connection or its answer is done. */
 function track({ incoming, response, parts }: Exchange): void {
   const { observer, inFlight } = parts

@@ -5,7 +5,7 @@ import type { Denial } from '../../model/denial.ts'
 import { writeReplyToSocket } from '../../wire/write.ts'
 import type { FaceParts } from './exchange.ts'
 import { deny } from './judge.ts'
-import { hasBegunAnswer } from './handle.ts'
+import { endsAfterAnswers, hasBegunAnswer } from './handle.ts'
 import { refusalReply } from './refuse.ts'
 
 type ParserError = Error & { readonly code?: string }
@@ -27,6 +27,7 @@ function refusalOf({ code = '' }: ParserError): { denial: Denial; status?: numbe
  */
 export function createUnparsable(parts: FaceParts): (error: ParserError, socket: Duplex) => void {
   return (error, socket) => {
+    if (socket instanceof Socket && endsAfterAnswers(socket)) return
     const refusal = refusalOf(error)
     if (!refusal || !(socket instanceof Socket) || !socket.writable || hasBegunAnswer(socket)) {
       socket.destroy()
