@@ -69,7 +69,7 @@ const withoutOverrides = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => Object.f
 async function play(invocation: Invocation, stage: Stage, { port, signals }: { readonly port: number; readonly signals: Signals }): Promise<number> {
   const { env, terminal } = invocation
   const [{ startInstance }, { greeting }] = await Promise.all([import('./instance.ts'), import('./dev/greeting.ts')])
-  const instance = await startInstance({ file: stage.file, env: withoutOverrides(env), color: terminal.color, compile: { explain: true }, hurry: signals.stop }).catch((error: unknown) => {
+  const instance = await startInstance({ file: stage.file, env: withoutOverrides(env), color: terminal.color, compile: { explain: true }, development: true, hurry: signals.stop }).catch((error: unknown) => {
     throw busyPort(error, port)
   })
   const bound = 'port' in instance.address ? instance.address.port : port

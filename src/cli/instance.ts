@@ -4,19 +4,20 @@ import { loadConfig } from '../config/load.ts'
 import { createResources, type Resources } from '../config/resources.ts'
 import type { Config } from '../config/schema.ts'
 import { watchConfig, type ConfigWatch } from '../config/watch.ts'
+import type { AdminFace } from '../faces/admin/server.ts'
 import type { ListenAddress } from '../faces/proxy/listener.ts'
 import { createUpstreamPools, type UpstreamPools } from '../faces/proxy/pools.ts'
 import { createProxyFace, type ProxyFace } from '../faces/proxy/server.ts'
 import type { OpsFace } from '../faces/ops/server.ts'
 import type { Gateway } from '../model/gateway.ts'
 import type { Log } from '../observe/log.ts'
-import type { AdminFace } from '../faces/admin/server.ts'
 import { startAdmin } from './admin-listener.ts'
 import { listenError } from './listen-error.ts'
 import { listenerSettings } from './listener-settings.ts'
 import { compileLoaded, providersTried } from './load-config.ts'
 import { isBelowFloor, requirePatchedNode, FLOOR_TEXT } from './node-safety.ts'
 import { opsChecks, upstreamsGone, type StatusSources } from './ops-status.ts'
+import { providerStates } from './provider-state.ts'
 import { announce, createReloads, type Reloads } from './reloads.ts'
 import { startWatching, type Watching } from './watchers.ts'
 
@@ -25,6 +26,8 @@ export interface InstanceOptions {
   readonly env: NodeJS.ProcessEnv
   readonly color: boolean
   readonly compile?: CompileOptions
+  /** On a developer's machine, where the pinned Node is known to be old. */
+  readonly development?: boolean
   /** Resolves when the process is to end before it has started: then providers are not waited for. */
   readonly hurry: Promise<unknown>
 }
@@ -89,7 +92,7 @@ function reportBeforeScrape({ watching: { metrics }, reloads, sources }: Parts, 
     metrics.degraded(checks.filter(({ ok }) => !ok).map(({ name }) => name))
     metrics.set('postern_upstream_healthy', checks.some(({ name, ok }) => name.startsWith('upstream') && !ok) ? 0 : 1)
     metrics.set('postern_draining', life.draining ? 1 : 0)
-    for (const { name, state } of reloads.current().compiled.providers) metrics.keySet(name, { lastSuccessAt: undefined, ...state() })
+    for (const { name, ...state } of providerStates(reloads.current().compiled)) metrics.keySet(name, state)
   })
 }
 
@@ -113,20 +116,21 @@ async function listen(config: Config, parts: Parts, life: Life): Promise<Listeni
   let admin: AdminFace | undefined
   try {
     admin = await startAdmin({ config: () => reloads.current().loaded.config, resources, clock: resources.clock })
-    return { address: await parts.proxy.listen().catch((error: unknown) => {
+    const address = await parts.proxy.listen().catch((error: unknown) => {
       throw listenError('listen', listenerSettings(config).address, error)
-    }), ops, admin }
+    })
+    return { address, ops, admin }
   } catch (error) {
     await Promise.all([ops?.close(), admin?.close()])
     throw error
   }
 }
 
-function logStart({ watching: { log }, reloads }: Parts, { address, ops, admin }: Listening): void {
+function logStart({ watching: { log }, reloads }: Parts, { address, ops, admin }: Listening, development: boolean): void {
   const { gateway } = reloads.current().compiled
   const upstreams = [...gateway.upstreams.values()].map(({ origin, socketPath }) => socketPath ?? origin)
   log.write('info', 'listening', 'Postern listens', { address: 'path' in address ? address.path : `${address.host}:${address.port}`, ops: ops?.origin() ?? 'off', admin: admin?.origin() ?? 'off', upstreams, revision: gateway.revision, pid: process.pid })
-  if (isBelowFloor(process.versions.node)) log.write('warn', 'node_below_security_floor', `Node ${process.versions.node} lacks security fixes; use ${FLOOR_TEXT} or newer in production`)
+  if (isBelowFloor(process.versions.node) && !development) log.write('warn', 'node_below_security_floor', `Node ${process.versions.node} lacks security fixes; use ${FLOOR_TEXT} or newer in production`)
 }
 
 interface Ending {
@@ -165,7 +169,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   const config = reloads.current().loaded.config
   reportBeforeScrape(parts, life)
   const listening = await listen(config, parts, life)
-  logStart(parts, listening)
+  logStart(parts, listening, options.development === true)
   await Promise.race([providersTried(reloads.current().compiled), options.hurry])
   life.started = true
   log.write('info', 'ready', 'Postern is ready', { after_ms: Math.round(process.uptime() * 1_000) })

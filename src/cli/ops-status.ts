@@ -2,6 +2,7 @@ import type { OpsCheck } from '../faces/ops/status.ts'
 import type { UpstreamState } from '../faces/proxy/pools.ts'
 import { FLOOR_TEXT, isBelowFloor } from './node-safety.ts'
 import type { Prepared } from './load-config.ts'
+import { providerStates } from './provider-state.ts'
 import type { Reloads } from './reloads.ts'
 
 /** Refused connections in a row after which an upstream counts as failing. */
@@ -24,10 +25,7 @@ function configChecks({ rejection, pending }: Reloads): readonly OpsCheck[] {
 
 /** A provider that is down is down for every instance: degraded, not unready. */
 function providerChecks({ compiled }: Prepared): readonly OpsCheck[] {
-  return compiled.providers.map(({ name, state }) => {
-    const { lastError, keys } = state()
-    return check(`provider_${name}`, lastError === undefined, lastError === undefined ? undefined : `${lastError}; ${keys} keys in use`)
-  })
+  return providerStates(compiled).map(({ name, keys, lastError }) => check(`provider_${name}`, lastError === undefined, lastError === undefined ? undefined : `${lastError}; ${keys} keys in use`))
 }
 
 function upstreamChecks({ compiled, loaded }: Prepared, stateOf: StatusSources['upstreamState']): readonly OpsCheck[] {

@@ -16,8 +16,11 @@ let dev: Dev
 
 async function startDev(...args: string[]): Promise<Dev> {
   const child = spawn(process.execPath, [LAUNCHER, 'dev', '--port', '0', '--json', ...args], { env: { PATH: process.env['PATH'], HOME: folder, POSTERN_STATE_DIR: folder }, stdio: ['ignore', 'pipe', 'inherit'] })
-  const [line] = await once(child.stdout, 'data')
-  return { ...JSON.parse(String(line)), child }
+  let text = ''
+  const ended = once(child, 'close').then(() => Promise.reject(new Error('postern dev ended')))
+  ended.catch(() => undefined)
+  while (!text.includes('"origin"')) text += String((await Promise.race([once(child.stdout, 'data'), ended]))[0])
+  return { ...JSON.parse(text.split('\n').find((line) => line.startsWith('{')) ?? ''), child }
 }
 
 async function stopDev({ child }: Dev): Promise<number | null> {
