@@ -33,6 +33,17 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     load: () => import('./explain.ts'),
   },
   keys: KEYS_COMMAND,
+  limits: {
+    summary: 'show or reset the shared counters of one partition',
+    arguments: 'show|reset',
+    minimum: 1,
+    maximum: 1,
+    options: {
+      partition: { type: 'string', value: 'KIND:VALUE', help: 'client_ip:203.0.113.9, principal:jwt:alice, credential:api_key:ID, route:NAME, body.email|lower:ADDRESS' },
+      policy: { type: 'string', value: 'NAME', help: 'only the counter of this policy' },
+    },
+    load: () => import('./limits.ts'),
+  },
   schema: { ...NO_ARGUMENTS, summary: 'print the JSON Schema of the config', options: {}, load: () => import('./schema.ts') },
   healthcheck: {
     ...NO_ARGUMENTS,

@@ -1,4 +1,5 @@
 import type { Compiled } from '../config/compile.ts'
+import { failureBudgets, failurePolicyName } from '../config/failure-budgets.ts'
 import type { Config, QuotaConfig } from '../config/schema.ts'
 import type { KnownNames } from '../observe/known-series.ts'
 
@@ -7,7 +8,7 @@ const namesOf = (quotas: readonly QuotaConfig[] | 'tier' | 'none' | undefined): 
 /** Policy ids as the compiler makes them: tiers use names of their own. */
 function policies({ rate_limit, routes, tiers, failed_authentication }: Config): readonly string[] {
   const tiered = Object.entries(tiers ?? {}).flatMap(([tier, { limits }]) => namesOf(limits).map((name) => `${tier}/${name}`))
-  return [...new Set([...namesOf(rate_limit), ...(routes ?? []).flatMap((route) => namesOf(route.rate_limit)), ...tiered, ...(failed_authentication ? ['failed_authentication'] : [])])]
+  return [...new Set([...namesOf(rate_limit), ...(routes ?? []).flatMap((route) => namesOf(route.rate_limit)), ...tiered, ...failureBudgets({ failed_authentication }).map(({ key }) => failurePolicyName(key))])]
 }
 
 /** What a config makes possible as label values. */

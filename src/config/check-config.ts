@@ -3,6 +3,7 @@ import { checkHeaders } from './check-headers.ts'
 import { checkNames } from './check-names.ts'
 import { checkPaths } from './check-paths.ts'
 import { checkQuotas } from './check-quotas.ts'
+import { checkStore, storeWarnings } from './compile-store.ts'
 import { namedFiles } from './file-paths.ts'
 import type { Finding, Findings } from './finding.ts'
 import { pathText, type ConfigPath } from './mistake.ts'
@@ -38,7 +39,7 @@ export function semanticMistakes(config: Config, { env = {}, readFile }: Surroun
       ...checkStore(config),
       ...(readFile ? checkFiles(config, readFile) : []),
     ],
-    warnings: [...names.warnings, ...checkClientIp(config)],
+    warnings: [...names.warnings, ...checkClientIp(config), ...storeWarnings(config)],
   }
 }
 
@@ -141,10 +142,6 @@ function checkCors(config: Config): readonly Finding[] {
 }
 
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text
-
-function checkStore({ store }: Config): readonly Finding[] {
-  return store === undefined || store === '' ? [] : [{ path: ['store'], message: 'not supported yet: counters are in memory; remove it' }]
-}
 
 function checkFiles(config: Config, readFile: ReadFile): readonly Finding[] {
   return namedFiles(config).flatMap(({ path, file }): Finding[] => {

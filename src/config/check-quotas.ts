@@ -1,4 +1,5 @@
 import { quotasOf } from './check-names.ts'
+import { failureBudgets } from './failure-budgets.ts'
 import { suggestion } from './did-you-mean.ts'
 import type { Finding } from './finding.ts'
 import { pathText, type ConfigPath } from './mistake.ts'
@@ -12,6 +13,7 @@ export function checkQuotas(config: Config): readonly Finding[] {
     ...quotasOf(config).flatMap(({ quota, path }) => [...arithmetic(quota, path), ...partition(quota, path, Object.keys(config.authenticators ?? {}))]),
     ...contradictions(config),
     ...reports(config),
+    ...budgets(config),
   ]
 }
 
@@ -33,6 +35,16 @@ function partition(quota: QuotaConfig, path: ConfigPath, authenticators: readonl
 
 const numbersOf = ({ limit, window, burst, algorithm }: QuotaConfig): string =>
   JSON.stringify([typeof limit === 'number' ? limit : limit.quota, typeof limit === 'number' ? window : limit.windowMs, burst, algorithm ?? (burst === undefined ? 'fixed' : 'gcra')])
+
+/** One budget for each key, and a back-off that grows. */
+function budgets(config: Config): readonly Finding[] {
+  const all = failureBudgets(config)
+  const at = (index: number): ConfigPath => (Array.isArray(config.failed_authentication) ? ['failed_authentication', index] : ['failed_authentication'])
+  return all.flatMap(({ key, backoff, limit }, index): Finding[] => [
+    ...(all.findIndex((other) => other.key === key) < index ? [{ path: [...at(index), 'key'], message: `another budget is per ${key} already` }] : []),
+    ...(backoff !== undefined && backoff <= limit.windowMs ? [{ path: [...at(index), 'backoff'], message: 'not longer than the window of the limit, so it would never grow' }] : []),
+  ])
+}
 
 /** A name is a counter: the same name with other numbers would be one counter with two limits. */
 function contradictions(config: Config): readonly Finding[] {

@@ -1,6 +1,9 @@
 import type { Principals } from '../model/principal.ts'
 import type { QuotaRule } from '../model/quota.ts'
+import type { AuthenticatorUse } from '../model/route.ts'
+import { claimedAccount } from './claimed-account.ts'
 import { compileQuota, type CompiledQuota } from './compile-quotas.ts'
+import { failureBudgets, failurePolicy } from './failure-budgets.ts'
 import type { ConfigPath } from './mistake.ts'
 import type { RouteContext } from './route-context.ts'
 import type { QuotaConfig, RouteConfig } from './schema.ts'
@@ -41,9 +44,11 @@ export function quotasOf(config: RouteConfig, path: ConfigPath, id: string, guar
   return { client: of('client'), principal: () => principal }
 }
 
-/** The budget for refused credentials per client address. */
-export function failureQuotas({ config: { failed_authentication: budget } }: RouteContext): QuotaRule[] {
-  if (!budget) return []
-  const policy = { id: 'failed_authentication', name: 'failed_authentication', ...budget.limit, algorithm: 'fixed', onUnavailable: 'local', shadow: false, reported: false } as const
-  return [{ policy, cost: 1, partitionOf: (request) => `ip:${request.client.partition}` }]
+/** The budgets for refused credentials, per client address and per account. */
+export function failureQuotas({ config, partitionSecret }: RouteContext, uses: readonly AuthenticatorUse[]): QuotaRule[] {
+  return failureBudgets(config).map((budget) => ({
+    policy: failurePolicy(budget),
+    cost: 1,
+    partitionOf: budget.key === 'account' ? claimedAccount(uses, partitionSecret) : (request) => `ip:${request.client.partition}`,
+  }))
 }

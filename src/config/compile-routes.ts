@@ -93,7 +93,7 @@ function compileRoute(config: RouteConfig, path: ConfigPath, context: RouteConte
     csrf: { origins: new Set([...global.csrf.origins, ...(config.csrf?.origins ?? []), ...(global.public_url === undefined ? [] : [new URL(global.public_url).origin])]) },
     clientQuotas: quotas.client,
     principalQuotas: quotas.principal,
-    failureQuotas: guarded ? failureQuotas(context) : [],
+    failureQuotas: authentication.mode === 'none' ? [] : failureQuotas(context, authentication.uses),
     mutators: mutatorsOf(config, path, authentication, context),
     ...(body && { body }),
     ...(cors && { cors }),

@@ -1,9 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import type { DecisionPoint } from '../model/decision.ts'
 import type { Gateway, WireSettings } from '../model/gateway.ts'
 import type { Limiter } from '../model/ports.ts'
 import { CidrError, createCidrSet } from '../base/cidr.ts'
-import { createMemoryLimiter } from '../limiters/memory.ts'
 import { createDecisionPoint } from '../pipeline/decide.ts'
 import { failClosed } from '../pipeline/fail-closed.ts'
 import { observeOnly } from '../pipeline/observe-only.ts'
@@ -12,6 +10,7 @@ import { createCorsPolicy } from '../wire/cors.ts'
 import { createOwnedHeaders } from '../wire/headers.ts'
 import { errorSettings, ErrorSettingsError } from '../wire/reply.ts'
 import { compileAuthenticators, type CompiledAuthenticators } from './compile-authenticators.ts'
+import { compileLimits, type CompiledLimits } from './compile-limits.ts'
 import { compileRoutes } from './compile-routes.ts'
 import { compileUpstreams } from './compile-upstreams.ts'
 import { ConfigError, type Mistake } from './mistake.ts'
@@ -32,6 +31,8 @@ export interface Compiled {
   /** Key sources and the like; each is tried once before Postern is ready. */
   readonly providers: CompiledAuthenticators['readiness']
   readonly authenticators: CompiledAuthenticators['authenticators']
+  /** Counters, for operators; and the store that they are in, when they are shared. */
+  readonly limits: Pick<CompiledLimits, 'counters' | 'store'>
 }
 
 const TYPE_BASE = 'https://postern.example/errors/'
@@ -103,18 +104,18 @@ export function compile(config: Config, resources: Resources, options: CompileOp
   const mistakes: Mistake[] = []
   const authenticators = compileAuthenticators(config, resources, mistakes)
   const upstreams = compileUpstreams(config, mistakes)
-  const partitionSecret = resources.keep('partition-secret', '', () => ({ bytes: randomBytes(32) })).bytes
-  const entries = compileRoutes({ config, authenticators: authenticators.authenticators, upstreams: [...upstreams.keys()], partitionSecret, mistakes })
+  const limits = compileLimits(config, resources, mistakes, options.limiter)
+  const entries = compileRoutes({ config, authenticators: authenticators.authenticators, upstreams: [...upstreams.keys()], partitionSecret: limits.partitionSecret, mistakes })
   const { table, conflicts } = createRouteTable(entries)
   mistakes.push(...conflicts.map(conflictMistake))
   const wire = mistakes.length === 0 ? compileWire(config, authenticators, options.explain ?? false, mistakes) : undefined
   if (!wire || mistakes.length > 0) throw new ConfigError(mistakes)
-  const limiter = options.limiter ?? resources.keep('limiter', 'memory', () => createMemoryLimiter())
-  const point = createDecisionPoint({ routes: table, limiter, clock: resources.clock })
+  const point = createDecisionPoint({ routes: table, limiter: limits.limiter, clock: resources.clock })
   return {
     gateway: { revision: options.revision ?? '', point: pointOf(point, config, resources), wire, upstreams, close: async () => undefined },
     warnings: authenticators.warnings,
     providers: authenticators.readiness,
     authenticators: authenticators.authenticators,
+    limits,
   }
 }

@@ -83,10 +83,10 @@ describe('loadConfig', () => {
   })
 
   it('finds mistakes of spelling and of meaning in one run, in the order of the file', () => {
-    expect(mistakesOf({ text: `${MINIMAL}lissten: x\nclient_ipp: 1\nstore: redis://r\nlog: {level: loud}\n` })).toEqual([
+    expect(mistakesOf({ text: `${MINIMAL}lissten: x\nclient_ipp: 1\nstore: redis:6379\nlog: {level: loud}\n` })).toEqual([
       '5:1 lissten: unknown key. Did you mean "listen"?',
       '6:1 client_ipp: unknown key. Did you mean "client_ip"?',
-      '7:8 store: not supported yet: counters are in memory; remove it',
+      '7:8 store: this value (not shown) – expected a URL such as "redis://redis:6379" or "rediss://user:password@redis:6380/0"',
       '8:14 log.level: "loud" – expected debug, info, warn, error or silent',
     ])
   })

@@ -24,8 +24,8 @@ const TYPES: Readonly<Record<string, string>> = { string: 'text', number: 'a num
 /** Keys whose values are secrets by nature, referred to or not. */
 const SECRET_KEYS = new Set(['secret', 'secrets', 'legacy_secret', 'client_secret', 'private_key', 'value', 'sha256', 'keys_csv', 'pepper', 'previous_peppers', 'password', 'token', 'api_key', 'store'])
 
-/** Maps of header fields, whose values may be anything. */
-const SECRET_MAPS = new Set(['set', 'headers'])
+/** Maps whose values may be anything: header fields, and a store, whose URLs carry passwords. */
+const SECRET_MAPS = new Set(['set', 'headers', 'store'])
 
 /** Whether what stands at a path must not be shown, whatever it is. */
 export function isSecretPath(path: ConfigPath): boolean {

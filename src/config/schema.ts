@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { address, count, duration, flag, httpUrl, list, oneOrMore, positiveDuration, rate, size, text, upstreamUrl } from './scalars.ts'
 import { bodyPolicy, cors, csrf, errors, identity, rateLimitHeaders } from './schema-answers.ts'
 import { authenticator } from './schema-authenticators.ts'
+import { store } from './schema-store.ts'
 
 const tls = z.strictObject({
   certificate: text.describe('PEM file; re-read when it changes.'),
@@ -64,6 +65,12 @@ export const quota = z.strictObject({
   shadow: flag.prefault(false).describe('Counts and reports, never refuses.'),
   report: z.enum(['legacy', 'none']).default('none').describe('`legacy`: X-RateLimit-* show this policy.'),
 }).meta({ title: 'quota policy' })
+
+const failureBudget = z.strictObject({
+  limit: rate.describe('Refused credentials per window.'),
+  key: z.enum(['client_ip', 'account']).default('client_ip').describe('Who shares the budget: a client address, or the account that the credential names (issuer and subject of a token, or the user that a service names). Anybody can name an account and so block it.'),
+  backoff: positiveDuration.optional().describe('A window that was spent whole makes the next one twice as long, up to this.'),
+}).meta({ title: 'failure budget' })
 
 const authUse = z.union([
   text,
@@ -158,9 +165,9 @@ export const configSchema = z.strictObject({
   }).prefault({}).describe('What of the client\'s own headers the upstream gets.'),
   rate_limit: z.array(quota).default([]).describe('Quota policies of every route that has authentication and no list of its own.'),
   rate_limit_headers: rateLimitHeaders.prefault({}).describe('How clients learn what is left.'),
-  failed_authentication: z.strictObject({ limit: rate.describe('Refused credentials per window.'), key: z.enum(['client_ip']).default('client_ip').describe('Who shares the budget.') }).optional().describe('Budget of refused credentials per client address.'),
+  failed_authentication: z.union([failureBudget, z.array(failureBudget).min(1)]).optional().describe('Budgets of refused credentials. One that is spent refuses before anything is verified.'),
   tiers: z.record(text, z.strictObject({ limits: z.array(quota).default([]).describe('Quota policies of routes that say `rate_limit: tier`.') })).optional().describe('Tiers in rising order, each with limits of its own.'),
-  store: z.string().optional().describe('Shared counters.'),
+  store: store.optional().describe('Counters that replicas share: a URL of Redis or Valkey, or more. None or empty: each replica counts in memory.'),
   errors: errors.prefault({}).describe('What refusals look like. Default: problem details (RFC 9457).'),
   cors: cors.optional().describe('Which pages of other origins may read answers. Default: none.'),
   csrf: csrf.prefault({}).describe('Which pages may send unsafe requests with a session cookie.'),
@@ -184,5 +191,6 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>
 export type RouteConfig = z.output<typeof route>
 export type QuotaConfig = z.output<typeof quota>
+export type FailureBudgetConfig = z.output<typeof failureBudget>
 export type UpstreamConfig = z.output<typeof upstream>
 export type AuthenticatorConfig = z.output<typeof authenticator>

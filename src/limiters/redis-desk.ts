@@ -7,6 +7,8 @@ import type { StoreClient } from './store-client.ts'
 export interface RedisDesk extends LimitsDesk {
   /** Forgets what is refused locally when an operator reset something since the last time. Must not reject. */
   readonly noticeResets: () => Promise<void>
+  /** Whether it has yet to learn how many resets there were. */
+  readonly unaware: () => boolean
 }
 
 export interface RedisDeskSettings {
@@ -60,6 +62,7 @@ export function createRedisDesk({ client, keyOf, resets, forget }: RedisDeskSett
       forget()
       return fields.length
     },
+    unaware: () => seen === undefined,
     noticeResets: async () => {
       try {
         const count = await countOf()

@@ -76,10 +76,9 @@ export function createRedisLimiter(settings: RedisLimiterSettings): RedisLimiter
   const without = createWithoutStore({ share, observer })
   const desk = createRedisDesk({ client, keyOf, resets, forget: denied.forget })
 
-  void link.ready().then(desk.noticeResets)
-  // Only while something is refused locally there is anything to forget.
+  // Only while something is refused locally there is anything to forget; the count to compare with is needed before.
   const watching = setInterval(() => {
-    if (denied.size() > 0 && link.mayAsk()) void desk.noticeResets()
+    if ((denied.size() > 0 || desk.unaware()) && link.state().status !== 'down') void desk.noticeResets()
   }, RESETS_EVERY_MS).unref()
 
   const ask = async (charges: readonly Charge[], now: EpochMs): Promise<readonly ServiceLimit[]> => {
@@ -108,7 +107,10 @@ export function createRedisLimiter(settings: RedisLimiterSettings): RedisLimiter
     },
     showLimits: desk.showLimits,
     resetLimits: desk.resetLimits,
-    ready: link.ready,
+    ready: async (waitMs) => {
+      await link.ready(waitMs)
+      if (link.state().status !== 'down') await desk.noticeResets()
+    },
     state: link.state,
     close: async () => {
       clearInterval(watching)

@@ -76,6 +76,26 @@ function createTimed(deadlineMs: DurationMs) {
   return { timed, waiting: deadlines.size, giveUp: deadlines.expireAll }
 }
 
+/** Tells what calls came to: the breaker, which decides, and whoever watches. */
+function createReporter(health: StoreHealth, observer: Observer): { readonly answered: (startedAt: number) => void; readonly failed: (error: unknown, startedAt: number) => StoreUnavailable } {
+  const called = (outcome: 'ok' | 'error' | 'timeout', startedAt: number, detail?: string): void =>
+    observer.called({ provider: 'store', operation: 'store', outcome, durationMs: performance.now() - startedAt, ...(detail !== undefined && { detail }) })
+  return {
+    answered: (startedAt) => {
+      health.succeeded()
+      called('ok', startedAt)
+    },
+    failed: (error, startedAt) => {
+      const late = error instanceof StoreUnavailable
+      const why = messageOf(error)
+      // What was under way when it went down fails with it: that is one event, not a thousand.
+      if (health.status() !== 'down') called(late ? 'timeout' : 'error', startedAt, why)
+      if (!concernsOneCounter(error)) health.failed(late ? 'timeout' : 'error', why)
+      return late ? error : new StoreUnavailable(why, { cause: error })
+    },
+  }
+}
+
 type Attempt = Pick<StoreLinkSettings, 'client' | 'probe'> & { readonly health: StoreHealth; readonly timed: (answer: Promise<unknown>) => Promise<unknown> }
 
 /** Writes once, and says whether the store is back. */
@@ -107,46 +127,45 @@ export function createStoreLink({ client, deadlineMs, observer, name, probe }: S
     },
     cameUp: room.open,
   })
-  const called = (outcome: 'ok' | 'error' | 'timeout', startedAt: number, detail?: string): void =>
-    observer.called({ provider: 'store', operation: 'store', outcome, durationMs: performance.now() - startedAt, ...(detail !== undefined && { detail }) })
-
+  const { answered, failed } = createReporter(health, observer)
   const prober = createProbe({ attempt: () => attempt({ client, probe, health, timed }) })
+  let started = false
   let closed = false
-
-  const failed = (error: unknown, startedAt: number): StoreUnavailable => {
-    const late = error instanceof StoreUnavailable
-    const why = messageOf(error)
-    // What was under way when it went down fails with it: that is one event, not a thousand.
-    if (health.status() !== 'down') called(late ? 'timeout' : 'error', startedAt, why)
-    if (!concernsOneCounter(error)) health.failed(late ? 'timeout' : 'error', why)
-    return late ? error : new StoreUnavailable(why, { cause: error })
-  }
 
   client.on('ready', () => prober.soon())
   client.on('close', () => {
     if (!closed && health.status() !== 'down') failed(new Error('the connection closed'), performance.now())
   })
   client.on('error', (error) => health.explain(messageOf(error)))
-  client.connect()
-  prober.start()
+  // Not before somebody wants it: a config that is only looked at connects nowhere.
+  const start = (): void => {
+    started = true
+    client.connect()
+    prober.start()
+  }
 
   return {
-    mayAsk: () => health.permits(waiting()),
+    mayAsk: () => {
+      if (!started) start()
+      return health.permits(waiting())
+    },
     ask: async (script, keys, args) => {
       if (!health.permits(waiting())) throw new StoreUnavailable(health.state().detail ?? 'too many calls wait')
       const startedAt = performance.now()
       try {
         const answer = await timed(client.run(script, keys, args))
         if (typeof answer !== 'string' || !answer.startsWith(`${args[0]} `)) throw new Error('the store answered another call')
-        health.succeeded()
-        called('ok', startedAt)
+        answered(startedAt)
         return answer
       } catch (error) {
         throw failed(error, startedAt)
       }
     },
     state: health.state,
-    ready: (waitMs = 1_000) => (health.status() === 'down' ? room.enter(waitMs) : Promise.resolve()),
+    ready: (waitMs = 1_000) => {
+      if (!started) start()
+      return health.status() === 'down' ? room.enter(waitMs) : Promise.resolve()
+    },
     close: () => {
       closed = true
       prober.stop()
