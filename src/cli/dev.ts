@@ -81,7 +81,7 @@ async function play(invocation: Invocation, stage: Stage, { port, signals }: { r
 
 /** `postern dev`: the whole product on this machine, with nothing to configure. */
 export const run: Run = async (invocation) => {
-  const signals = takeSignals(invocation.env)
+  const signals = takeSignals(invocation.env, { followParent: true })
   refuseProduction(invocation.env)
   refuseUnsafeProcess(invocation.env, process.execArgv)
   const port = portOf(invocation.options)

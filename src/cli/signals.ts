@@ -32,8 +32,25 @@ function whenLauncherEnds(env: NodeJS.ProcessEnv, ended: () => void): void {
   }
 }
 
-/** Takes the signals. Called before anything slow: a SIGTERM while starting must not kill silently. */
-export function takeSignals(env: NodeJS.ProcessEnv): Signals {
+const PARENT_LOOK_MS = 500
+
+/** npm and the shell between us do not pass on every signal: what they started would outlive them and keep its port. */
+function whenParentEnds(ended: () => void): void {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    ended()
+  }, PARENT_LOOK_MS)
+  timer.unref()
+}
+
+/**
+ * Takes the signals. Called before anything slow: a SIGTERM while starting must not kill silently.
+ *
+ * @param followParent  ends with the process that started this one; by default when that is npm
+ */
+export function takeSignals(env: NodeJS.ProcessEnv, { followParent = env['npm_command'] !== undefined } = {}): Signals {
   const reasons: StopReason[] = []
   let reload = (): void => undefined
   let verbose = (): void => undefined
@@ -50,6 +67,7 @@ export function takeSignals(env: NodeJS.ProcessEnv): Signals {
   process.on('SIGHUP', () => reload())
   process.on('SIGUSR2', () => verbose())
   whenLauncherEnds(env, () => stop('launcher_gone'))
+  if (followParent) whenParentEnds(() => stop('launcher_gone'))
   return {
     stop: first.promise,
     stopNow: second.promise,
