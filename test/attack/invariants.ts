@@ -28,6 +28,8 @@ export interface Watched {
   readonly identity: Readonly<Record<string, (principal: IdentifiedPrincipal) => string | undefined>>
   /** Texts that no line of log or audit may contain. Grows. */
   readonly secrets: Set<string>
+  /** Written in front of a connection of ours: the PROXY protocol. */
+  readonly preface?: string
 }
 
 export interface LookOptions {
@@ -106,8 +108,8 @@ function checkLines(lines: readonly string[], decided: number, secrets: Readonly
 }
 
 /** I7: it still answers, quickly. */
-async function checkAlive({ port }: Attacked): Promise<void> {
-  const [answer] = await rawRequest(port, 'GET /alive HTTP/1.1\r\nHost: alive.test\r\nConnection: close\r\n\r\n', { timeoutMs: 5_000, answers: 1 })
+async function checkAlive({ port }: Attacked, preface: string): Promise<void> {
+  const [answer] = await rawRequest(port, `${preface}GET /alive HTTP/1.1\r\nHost: alive.test\r\nConnection: close\r\n\r\n`, { timeoutMs: 5_000, answers: 1 })
   expect(answer?.status, 'I7: alive').toBe(404)
 }
 
@@ -118,7 +120,7 @@ async function settled({ face }: Attacked): Promise<void> {
 }
 
 /** Looks at everything since the last look, and judges it. */
-export function watchInvariants({ attacked, upstreams, identity, secrets }: Watched): (options?: LookOptions) => Promise<Window> {
+export function watchInvariants({ attacked, upstreams, identity, secrets, preface = '' }: Watched): (options?: LookOptions) => Promise<Window> {
   const counts = () => ({ arrived: upstreams.map(({ requests }) => requests.length), connections: upstreams.reduce((sum, up) => sum + up.connections(), 0), bytes: upstreams.reduce((sum, up) => sum + up.bytesReceived(), 0), decided: attacked.events.decided.length, lines: attacked.lines.length })
   let before = counts()
   return async ({ mayStayBehind = false } = {}) => {
@@ -144,7 +146,7 @@ export function watchInvariants({ attacked, upstreams, identity, secrets }: Watc
     if (!allowed) expect({ connections: window.connections, bytes }, 'I4: a refused request opens no connection').toEqual({ connections: 0, bytes: 0 })
     expect(attacked.events.faulted, 'I8: nothing was thrown').toEqual([])
     checkLines(lines, window.decided.length, secrets)
-    await checkAlive(attacked)
+    await checkAlive(attacked, preface)
     await settled(attacked)
     before = counts()
     return window

@@ -13,6 +13,8 @@ export interface TargetOptions {
   readonly upstream?: RecordingUpstreamOptions
   /** Keys that the issuer publishes beside its own. */
   readonly publish?: readonly object[]
+  /** See `Watched`. */
+  readonly preface?: string
   /** Keys of the config that replace the standard ones; a function gets what is there already. */
   readonly config?: WrittenConfig | ((made: { readonly issuer: Issuer; readonly upstream: RecordingUpstream; readonly standard: WrittenConfig }) => WrittenConfig)
 }
@@ -65,13 +67,13 @@ function standardConfig(issuer: Issuer, upstream: RecordingUpstream): WrittenCon
 }
 
 /** Starts everything and closes it behind the last test of the file. Call once, at the top. */
-export async function startTarget({ algorithms = ['ES256'], upstream: upstreamOptions = {}, publish = [], config = {} }: TargetOptions = {}): Promise<Target> {
+export async function startTarget({ algorithms = ['ES256'], upstream: upstreamOptions = {}, publish = [], preface = '', config = {} }: TargetOptions = {}): Promise<Target> {
   const [issuer, upstream] = [await startIssuer({ algorithms }), await startRecordingUpstream(upstreamOptions)]
   if (publish.length > 0) issuer.publish([...issuer.keys(), ...publish])
   const standard = standardConfig(issuer, upstream)
   const attacked = await startAttacked({ ...standard, ...(typeof config === 'function' ? config({ issuer, upstream, standard }) : config) })
   const secrets = new Set([KEY, OTHER_KEY])
-  const look = watchInvariants({ attacked, upstreams: [upstream], secrets, identity: { 'x-user-id': ({ subject }) => subject, 'x-user-email': ({ email }) => email } })
+  const look = watchInvariants({ attacked, upstreams: [upstream], secrets, preface, identity: { 'x-user-id': ({ subject }) => subject, 'x-user-email': ({ email }) => email } })
   afterAll(async () => {
     await attacked.close()
     await Promise.all([upstream.close(), issuer.close()])
