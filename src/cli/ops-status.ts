@@ -35,6 +35,12 @@ function upstreamChecks({ compiled, loaded }: Prepared, stateOf: StatusSources['
   })
 }
 
+/** Without it each quota falls back as the config says, on every instance alike. */
+function storeChecks({ compiled: { limits } }: Prepared): readonly OpsCheck[] {
+  const state = limits.store?.state()
+  return state === undefined ? [] : [check('limits_store', state.status === 'serving', state.detail)]
+}
+
 /** What does not stop anything, but must not be forgotten either. */
 function warningChecks({ loaded }: Prepared): readonly OpsCheck[] {
   const observing = (loaded.config.routes ?? []).filter(({ mode }) => mode === 'observe').map(({ name, match }) => name ?? match.path[0] ?? '')
@@ -47,7 +53,7 @@ function warningChecks({ loaded }: Prepared): readonly OpsCheck[] {
 /** Every check of /readyz. Only an upstream can be critical, and only when the config says so. */
 export function opsChecks({ reloads, upstreamState }: StatusSources): readonly OpsCheck[] {
   const current = reloads.current()
-  return [...configChecks(reloads), ...providerChecks(current), ...upstreamChecks(current, upstreamState), ...warningChecks(current)]
+  return [...configChecks(reloads), ...providerChecks(current), ...storeChecks(current), ...upstreamChecks(current, upstreamState), ...warningChecks(current)]
 }
 
 /** Whether no upstream takes connections any more: then nobody is served by waiting. */
