@@ -12,11 +12,12 @@ function policies({ rate_limit, routes, tiers, failed_authentication }: Config):
 }
 
 /** What a config makes possible as label values. */
-export function knownNames(config: Config, { authenticators, gateway }: Compiled): KnownNames {
+export function knownNames(config: Config, { authenticators, gateway, providers }: Compiled): KnownNames {
   const used = [...authenticators.values()].map(({ authenticator }) => authenticator)
   return {
     kinds: used.map(({ kind }) => kind),
-    providers: used.map(({ id, kind }) => ({ name: id, kind })),
+    // Key sets are shared between authenticators and named by their issuer.
+    providers: [...used.filter(({ kind }) => kind !== 'jwt').map(({ id, kind }) => ({ name: id, kind })), ...providers.map(({ name }) => ({ name, kind: 'jwt' as const }))],
     policies: policies(config),
     identityHeaders: [...gateway.wire.owned.identity],
   }

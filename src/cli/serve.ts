@@ -3,6 +3,7 @@ import { EXIT } from './exit-codes.ts'
 import type { Instance } from './instance.ts'
 import { refuseUnsafeProcess } from './node-safety.ts'
 import { takeSignals, type Signals } from './signals.ts'
+import { keepHeapSmall } from './small-start.ts'
 
 /** A bug in a place that nobody awaits. A rejected promise leaves no half-done state behind; an exception may. */
 function surviveFaults({ log, flush }: Pick<Instance, 'log' | 'flush'>, broken: () => void): void {
@@ -36,10 +37,12 @@ export const run: Run = async (invocation: Invocation) => {
   const { env, terminal } = invocation
   // First of all: importing the rest takes longer than a signal may wait.
   const signals = takeSignals(env)
+  const started = keepHeapSmall()
   refuseUnsafeProcess(env, process.execArgv)
   const [{ startInstance }, { configFileOf, reportMistakes }] = await Promise.all([import('./instance.ts'), import('./load-config.ts')])
   try {
     const instance = await startInstance({ file: configFileOf(invocation), env, color: terminal.color, hurry: signals.stop })
+    started()
     return await serveUntilStopped(instance, signals)
   } catch (error) {
     return reportMistakes(error, invocation)

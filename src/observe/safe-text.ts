@@ -15,6 +15,12 @@ export function safeJson(value: unknown): string {
   return escapeUnsafe(JSON.stringify(value))
 }
 
+/** Visible ASCII without quote and backslash: nothing in it needs an escape. */
+const PLAIN = /^[ !#-[\]-~]*$/
+
+/** Text as a JSON string with the same escapes; cheap for the usual case. */
+export const jsonText = (text: string): string => (PLAIN.test(text) ? `"${text}"` : safeJson(text))
+
 /** Text for a terminal: every control character is shown, none is obeyed. Line breaks stay when `lines` says so. */
 export function safeTerminalText(text: string, { lines = false } = {}): string {
   // oxlint-disable-next-line no-control-regex -- they are what is looked for
