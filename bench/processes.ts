@@ -53,7 +53,8 @@ export const cpuMs = (pid: number): number => family(pid).reduce((sum, one) => s
 export const rssMiB = (pid: number): number =>
   family(pid).reduce((sum, one) => sum + Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${one}/status`, 'utf8'))?.[1] ?? 0) / 1024, 0)
 
-async function answering(port: number): Promise<void> {
+/** Waits until something answers on the port, whatever it says. */
+export async function answering(port: number): Promise<void> {
   for (let tries = 0; tries < 200; tries += 1) {
     try {
       await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(1_000) })

@@ -4,7 +4,7 @@ import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { decideBench } from './decide.ts'
 import { run } from './load.ts'
-import { cpuMs, freePort, installed, rssMiB, type Server } from './processes.ts'
+import { answering, cpuMs, freePort, installed, rssMiB, type Server } from './processes.ts'
 import { targets, type Target } from './targets.ts'
 
 /** `npm run bench [-- --rounds N --requests N]`: CPU time per request, side by side in one run, medians of interleaved rounds. */
@@ -37,6 +37,7 @@ const upstreamPort = await freePort()
 const pinned = installed('taskset') && cpus().length > 1
 if (pinned) spawnSync('taskset', ['-a', '-c', '-p', '1', String(process.pid)])
 const upstream = spawn(pinned ? 'taskset' : process.execPath, [...(pinned ? ['-c', '1', process.execPath] : []), join(import.meta.dirname, 'upstream.ts'), String(upstreamPort)], { stdio: 'inherit' })
+await answering(upstreamPort)
 const all = targets({ directory, upstreamPort })
 const samples = new Map<string, Sample[]>(all.map(({ name }) => [name, []]))
 try {
@@ -44,7 +45,7 @@ try {
     for (const target of all) {
       const server = await target.start()
       try {
-        await measure(target, server, Math.ceil(REQUESTS / 2)) // warm-up
+        await measure(target, server, REQUESTS) // warm-up: the code of a server that runs for days is compiled
         samples.get(target.name)?.push(await measure(target, server, REQUESTS))
       } finally {
         await server.stop()

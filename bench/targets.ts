@@ -44,7 +44,7 @@ function caddy({ directory, upstreamPort }: Setting): Target {
     start: async () => {
       const port = await freePort()
       const file = join(directory, 'Caddyfile')
-      writeFileSync(file, `{\n admin off\n auto_https off\n log {\n  output discard\n }\n}\nhttp://127.0.0.1:${port} {\n bind 127.0.0.1\n reverse_proxy 127.0.0.1:${upstreamPort}\n}\n`)
+      writeFileSync(file, `{\n admin off\n auto_https off\n log {\n  output discard\n }\n}\nhttp://:${port} {\n bind 127.0.0.1\n reverse_proxy 127.0.0.1:${upstreamPort}\n}\n`)
       return start('caddy', port, ['caddy', 'run', '--config', file, '--adapter', 'caddyfile'], { GOMAXPROCS: '1', XDG_DATA_HOME: directory, XDG_CONFIG_HOME: directory })
     },
   }
