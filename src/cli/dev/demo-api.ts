@@ -19,7 +19,7 @@ export function startDemoApi(): Promise<LoopbackServer> {
       request.on('data', (chunk: Buffer) => {
         bytes += chunk.length
       })
-      request.on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end(seen(request, bytes)))
+      request.on('end', () => response.setHeader('content-type', 'application/json').end(seen(request, bytes)))
       request.on('error', () => response.destroy())
     }),
   )

@@ -27,8 +27,9 @@ export function startIssuer(key: DevKey): Promise<LoopbackServer> {
   const body = JSON.stringify({ keys: [{ kty, crv, x, y, kid, alg: 'ES256', use: 'sig' }] })
   return listenOnLoopback(
     createServer((request, response) => {
-      if (request.url !== '/jwks.json') return void response.writeHead(404).end()
-      response.writeHead(200, { 'content-type': 'application/jwk-set+json' }).end(body)
+      const known = request.url === '/jwks.json'
+      response.statusCode = known ? 200 : 404
+      response.setHeader('content-type', 'application/jwk-set+json').end(known ? body : undefined)
     }),
   )
 }
