@@ -24,7 +24,12 @@ const PERMITS_TO_SERVE = 64
 /** Most calls that wait at once when all is well. More would only wait for each other. */
 const MAX_WAITING = 1_000
 
-export function createBreaker(): Breaker {
+export interface BreakerSettings {
+  /** Many servers behind one name: an error of one says little of the others, so it weighs no more than a late answer. */
+  readonly many: boolean
+}
+
+export function createBreaker({ many }: BreakerSettings): Breaker {
   let status: StoreStatus = 'down'
   let timeouts = 0
   let permits = FIRST_PERMITS
@@ -40,7 +45,8 @@ export function createBreaker(): Breaker {
     },
     failed: (how) => {
       timeouts += 1
-      if (how === 'error' || status === 'recovering' || timeouts >= TIMEOUTS_TO_OPEN) status = 'down'
+      const final = !many && (how === 'error' || status === 'recovering')
+      if (final || timeouts >= TIMEOUTS_TO_OPEN) status = 'down'
     },
     probed: () => {
       if (status !== 'down') return

@@ -68,6 +68,7 @@ export function createRedisLimiter(settings: RedisLimiterSettings): RedisLimiter
     deadlineMs: store.deadlineMs,
     observer,
     name: storeName(store),
+    many: store.kind === 'cluster',
     probe: { script: CHARGE_SCRIPT, keys: [probe], args: ['0', '0', argumentOf({ policy: PROBE_POLICY, partition: '', cost: 1 }, 1)] },
   })
   const apart = store.kind === 'cluster'

@@ -60,7 +60,7 @@ function createRedis(settings: StoreSettings): Redis | Cluster {
   const common = commonOptions(settings)
   if (kind === 'cluster') {
     const { lazyConnect: _lazy, enableOfflineQueue: _queue, ...redisOptions } = common
-    return new Cluster([...nodes], {
+    const cluster = new Cluster([...nodes], {
       lazyConnect: true,
       enableOfflineQueue: false,
       redisOptions,
@@ -72,6 +72,8 @@ function createRedis(settings: StoreSettings): Redis | Cluster {
       clusterRetryStrategy: retryStrategy,
       clusterNodeRetryStrategy: retryStrategy,
     })
+    // Else a node connects with its first command and refuses those that come meanwhile.
+    return cluster.on('+node', (node: Redis) => void (node.status === 'wait' && node.connect().catch(() => undefined)))
   }
   const single = { ...common, retryStrategy, ...(database !== undefined && { db: database }) }
   if (kind === 'single') return new Redis({ ...single, ...nodes[0] })
@@ -102,7 +104,7 @@ export function createStoreClient(settings: StoreSettings): StoreClient {
   }
   return {
     connect,
-    isReady: () => redis.status === 'ready',
+    isReady: () => redis.status === 'ready' && (redis instanceof Redis || redis.nodes('master').some(({ status }) => status === 'ready')),
     run: async ({ lua, sha1 }, keys, args) => {
       try {
         return await redis.evalsha(sha1, keys.length, ...keys, ...args)

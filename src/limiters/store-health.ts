@@ -1,6 +1,6 @@
 import type { EpochMs } from '../base/time.ts'
 import type { Observer } from '../model/event.ts'
-import { createBreaker, type Breaker, type StoreStatus } from './breaker.ts'
+import { createBreaker, type Breaker, type BreakerSettings, type StoreStatus } from './breaker.ts'
 
 /** What `/readyz?verbose` says of the store. */
 export interface StoreState {
@@ -19,7 +19,7 @@ export interface StoreHealth extends Pick<Breaker, 'status' | 'permits' | 'succe
   readonly state: () => StoreState
 }
 
-export interface StoreHealthSettings {
+export interface StoreHealthSettings extends BreakerSettings {
   readonly observer: Observer
   /** For messages. */
   readonly name: string
@@ -27,8 +27,8 @@ export interface StoreHealthSettings {
   readonly cameUp: () => void
 }
 
-export function createStoreHealth({ observer, name, wentDown, cameUp }: StoreHealthSettings): StoreHealth {
-  const breaker = createBreaker()
+export function createStoreHealth({ observer, name, many, wentDown, cameUp }: StoreHealthSettings): StoreHealth {
+  const breaker = createBreaker({ many })
   let since: EpochMs = Date.now()
   let detail: string | undefined = 'not connected yet'
   let told: StoreStatus = 'down'

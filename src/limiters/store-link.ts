@@ -1,5 +1,6 @@
 import type { DurationMs } from '../base/time.ts'
 import type { Observer } from '../model/event.ts'
+import type { BreakerSettings } from './breaker.ts'
 import type { StoreScript } from './counter-script.ts'
 import { createDeadlines } from './deadlines.ts'
 import { createProbe } from './probe.ts'
@@ -30,7 +31,7 @@ export class StoreUnavailable extends Error {
   }
 }
 
-export interface StoreLinkSettings {
+export interface StoreLinkSettings extends BreakerSettings {
   readonly client: StoreClient
   readonly deadlineMs: DurationMs
   readonly observer: Observer
@@ -113,12 +114,13 @@ async function attempt({ client, probe, health, timed }: Attempt): Promise<boole
   }
 }
 
-export function createStoreLink({ client, deadlineMs, observer, name, probe }: StoreLinkSettings): StoreLink {
+export function createStoreLink({ client, deadlineMs, observer, name, many, probe }: StoreLinkSettings): StoreLink {
   const { timed, waiting, giveUp } = createTimed(deadlineMs)
   const room = createWaitingRoom()
   const health = createStoreHealth({
     observer,
     name,
+    many,
     wentDown: () => {
       // What still waits there may run later, and counts for nobody: it is dropped with the connection.
       if (client.isReady()) client.restart()
