@@ -37,9 +37,10 @@ export interface Compiled {
 
 const TYPE_BASE = 'https://postern.example/errors/'
 
-/** Names that this config lets Postern write, on any route. */
+/** Names that this config lets Postern write, on any route, and those in which services name users: read here, never sent on as they came. */
 function identityNames(config: Config): string[] {
-  return [...Object.keys(config.identity ?? { 'X-User-Id': 'sub' }), ...(config.routes ?? []).flatMap(({ identity }) => Object.keys(identity ?? {}))]
+  const asserted = Object.values(config.authenticators ?? {}).flatMap((each) => (each.type === 'api_key' && each.subject ? [each.subject.from_header] : []))
+  return [...Object.keys(config.identity ?? { 'X-User-Id': 'sub' }), ...(config.routes ?? []).flatMap(({ identity }) => Object.keys(identity ?? {})), ...asserted]
 }
 
 function credentialNames({ authenticators }: CompiledAuthenticators): string[] {

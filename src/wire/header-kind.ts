@@ -33,7 +33,8 @@ function kindOf(owned: OwnedHeaders, name: string): HeaderKind {
     folded,
     ...(owned.identity.has(folded) ? { identity: folded } : {}),
     stripped,
-    credentialAlias: !owned.credentials.has(lower) && owned.credentials.has(folded),
+    // An alias of an identity header is removed like the header itself, also where a service may assert a user in it.
+    credentialAlias: !owned.credentials.has(lower) && owned.credentials.has(folded) && !owned.identity.has(folded),
     separated: lower.includes('_') || lower.includes('.'),
     handshake: folded.startsWith('sec-websocket-'),
   }

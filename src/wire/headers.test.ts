@@ -65,6 +65,11 @@ describe('owned headers', () => {
     expect(headerKinds(OWNED)(name).credentialAlias).toBe(alias)
   })
 
+  it('an alias of a header that is read as an assertion and written as an identity is removed, not refused', () => {
+    const owned = createOwnedHeaders({ identity: ['X-User-Id'], strip: [], credentials: ['X-API-Key', 'X-User-Id'] })
+    expect(['X_User_Id', 'X.User.Id'].map((name) => headerKinds(owned)(name)).map(({ credentialAlias, stripped }) => [credentialAlias, stripped])).toEqual([[false, true], [false, true]])
+  })
+
   it('classifies alike however often and whatever was asked before', () => {
     const kind = headerKinds(OWNED)
     const first = kind('X_User_Id')
