@@ -42,6 +42,18 @@ function recordOf(event: Partial<DecidedEvent> & Pick<DecidedEvent, 'decision'>)
 }
 
 describe('an audit record', () => {
+  it('says what was seen and what was expected, and nothing that looks like a token', () => {
+    const jwt = `eyJ${'a'.repeat(20)}.b.c`
+    const attempts: readonly Attempt[] = [{ authenticatorId: 'idp', kind: 'supabase', outcome: 'rejected', reason: 'remote_rejected', evidence: { iss: 'https://other.example', expected: ['https://ours.example'], seen: jwt } }]
+    const { line, record } = recordOf({ decision: { outcome: 'deny', stage: 'authenticate', denial: { kind: 'denial', code: 'credential_rejected', reason: 'remote_rejected', challenges: [] }, limits: [], attempts } })
+    expect(record).toMatchObject({ attempts: [{ evidence: { iss: 'https://other.example', expected: ['https://ours.example'] } }] })
+    expect(line).not.toContain(jwt)
+  })
+
+  it('of a user whom a service named says so', () => {
+    expect(recordOf({ decision: allowed({ ...ALICE, asserted: true }) }).record).toMatchObject({ 'user.id': 'alice', 'auth.asserted': true })
+  })
+
   it('of an allowed request says who, by what, where from, and every attempt', () => {
     expect(recordOf({ decision: allowed(ALICE) }).record).toEqual({
       '@timestamp': '2023-11-14T22:13:20.000Z',

@@ -1,9 +1,9 @@
 import type { Attempt, Decision } from '../model/decision.ts'
-import type { Denial } from '../model/denial.ts'
+import type { Denial, Evidence } from '../model/denial.ts'
 import type { AdministeredEvent, DecidedEvent } from '../model/event.ts'
 import type { Principal } from '../model/principal.ts'
 import type { LineWriter } from './line-writer.ts'
-import { jsonText, safeJson, truncated } from './safe-text.ts'
+import { cleaned, jsonText, safeJson, truncated } from './safe-text.ts'
 import { denialOf, outcomeOf, slugOf, speakerOf } from './speaker.ts'
 
 /** One line per request: who asked, what was decided and why. And one per act of administration. */
@@ -29,15 +29,20 @@ const OUTCOMES = {
 /** `,"name":"value"`, or nothing. `name` is one of ours and needs no escapes. */
 const member = (name: string, value: string | undefined): string => (value === undefined ? '' : `,"${name}":${jsonText(truncated(value))}`)
 
-function attemptText({ authenticatorId, kind, outcome, reason, cause }: Attempt): string {
-  return `{"authenticator":${jsonText(authenticatorId)}${member('kind', kind)}${member('outcome', outcome)}${member('reason', reason)}${member('cause', cause)}}`
+/** What was seen and what was expected, such as the issuers of a token of another project. Only refusals have it. */
+function evidenceText(evidence: Evidence | undefined): string {
+  return evidence === undefined ? '' : `,"evidence":${safeJson(cleaned(evidence))}`
+}
+
+function attemptText({ authenticatorId, kind, outcome, reason, cause, evidence }: Attempt): string {
+  return `{"authenticator":${jsonText(authenticatorId)}${member('kind', kind)}${member('outcome', outcome)}${member('reason', reason)}${evidenceText(evidence)}${member('cause', cause)}}`
 }
 
 /** The subject and the id of the credential; never the credential. */
 function principalText(principal: Principal | undefined): string {
   if (principal === undefined) return ''
   if (principal.kind !== 'identified') return ',"auth.principal":"anonymous"'
-  return `,"auth.principal":"identified"${member('user.id', principal.subject)}${member('auth.credential_id', principal.credentialId)}`
+  return `,"auth.principal":"identified"${member('user.id', principal.subject)}${member('auth.credential_id', principal.credentialId)}${principal.asserted ? ',"auth.asserted":true' : ''}`
 }
 
 function verdictText(decision: Decision): string {
