@@ -9,6 +9,7 @@ type RawHeaders = readonly Buffer[]
 const nameAt = (raw: RawHeaders, index: number): string => (raw[index]?.toString('latin1') ?? '').toLowerCase()
 
 const SWITCHING_PROTOCOLS = 101
+const TRANSFER_ENCODING = 'transfer-encoding'
 
 /**
  * Refuses an answer whose end is in doubt, or that is not one. llhttp has refused both lengths and both framings by now; a transfer
@@ -20,7 +21,7 @@ export function checkAnswer(status: number, raw: RawHeaders): void {
   if (status === SWITCHING_PROTOCOLS) throw new UpstreamProtocolError('switched protocols without being asked')
   let codings = 0
   for (let index = 0; index + 1 < raw.length; index += 2) {
-    if (nameAt(raw, index) !== 'transfer-encoding') continue
+    if (raw[index]?.length !== TRANSFER_ENCODING.length || nameAt(raw, index) !== TRANSFER_ENCODING) continue
     codings += 1
     const coding = raw[index + 1]?.toString('latin1').trim().toLowerCase()
     if (coding !== 'chunked' || codings > 1) throw new UpstreamProtocolError('a transfer coding other than chunked')
@@ -41,7 +42,8 @@ function withoutLines(raw: RawHeaders, gone: (name: string) => boolean): RawHead
 export function relayedHead(exchange: Exchange, { decision, requestId }: { decision: Allow; requestId: string }, status: number, raw: RawHeaders): string[] {
   const { gateway, parts, incoming } = exchange
   const added = answerHeaders(decision, { wire: gateway.wire, requestId, now: parts.clock(), origin: originOf(incoming) })
-  const answersCors = added.some(([name]) => name.toLowerCase().startsWith('access-control-'))
+  // Also where this origin is told nothing: else an upstream that reflects any origin would answer for those that are not listed (T59).
+  const answersCors = decision.route.cors !== undefined
   if (!answersCors && status !== 204) return responseHeaders(raw, added)
   const gone = (name: string): boolean => (answersCors && name.startsWith('access-control-')) || (status === 204 && name === 'content-length')
   return responseHeaders(withoutLines(raw, gone), added)

@@ -28,11 +28,23 @@ export function createAnswerSink(response: ServerResponse, hooks: AnswerSinkHook
   let full = false
   let stalled: NodeJS.Timeout | undefined
 
+  const patience = (): void => {
+    if (stalled) return
+    stalled = setTimeout(hooks.onStalled, hooks.stallMs)
+    response.once('close', () => clearTimeout(stalled))
+  }
+  const onDrain = (): void => {
+    full = false
+    clearTimeout(stalled)
+    stalled = undefined
+    hooks.onDrained()
+  }
   const send = (chunk: Buffer): void => {
     if (response.write(chunk) || full) return
     full = true
+    response.once('drain', onDrain)
     hooks.onFull()
-    stalled = setTimeout(hooks.onStalled, hooks.stallMs)
+    patience()
   }
   const flush = (): void => {
     scheduled = false
@@ -48,14 +60,6 @@ export function createAnswerSink(response: ServerResponse, hooks: AnswerSinkHook
     queueMicrotask(flush)
   }
 
-  response.on('drain', () => {
-    full = false
-    clearTimeout(stalled)
-    stalled = undefined
-    hooks.onDrained()
-  })
-  response.once('close', () => clearTimeout(stalled))
-
   return {
     begin: schedule,
     write: (chunk) => {
@@ -67,7 +71,7 @@ export function createAnswerSink(response: ServerResponse, hooks: AnswerSinkHook
       response.end(held)
       held = undefined
       // What is left is in our memory; the same patience applies.
-      if (response.writableLength > 0) stalled ??= setTimeout(hooks.onStalled, hooks.stallMs)
+      if (response.writableLength > 0) patience()
     },
   }
 }

@@ -12,7 +12,6 @@ import type { Exchange } from './exchange.ts'
 import { causeOf, ExchangeEnded, failureOf } from './failure.ts'
 import { hasUnreadBody, lingerAfterAnswer } from './linger.ts'
 import type { Errand } from './outbound.ts'
-import type { Presence } from './presence.ts'
 import { refuse } from './refuse.ts'
 
 /** One exchange with an upstream, over one connection. */
@@ -21,7 +20,6 @@ export interface Attempt {
   readonly errand: Errand
   readonly options: Pick<Dispatcher.DispatchOptions, 'path' | 'method' | 'headers' | 'reset'>
   readonly connection: UpstreamConnection
-  readonly presence: Presence
   readonly mayRetry: boolean
   readonly release: () => void
 }
@@ -85,13 +83,8 @@ function report({ exchange, errand }: Attempt, progress: Progress, outcome: Exch
   const { observer, pools } = exchange.parts
   const { settings, request } = errand
   if (progress.sent) pools.reached(settings.id)
-  observer.exchanged({
-    upstream: settings.id,
-    outcome,
-    ...(progress.status === undefined ? {} : { status: progress.status }),
-    durationMs: performance.now() - progress.startedAt,
-    requestId: request.id,
-  })
+  const event = { upstream: settings.id, outcome, durationMs: performance.now() - progress.startedAt, requestId: request.id }
+  observer.exchanged(progress.status === undefined ? event : { ...event, status: progress.status })
 }
 
 /** The only repetition there is: a reused connection was lost before a byte of an answer, and asking again changes nothing. */
@@ -104,7 +97,8 @@ function retried(attempt: Attempt, progress: Progress, error: unknown): boolean 
 }
 
 function fail(attempt: Attempt, progress: Progress, error: unknown): void {
-  const { exchange, errand, presence, release } = attempt
+  const { exchange, errand, release } = attempt
+  const { presence } = exchange
   const { request, decision, settings } = errand
   if (!presence.left && retried(attempt, progress, error)) return
   const failure = failureOf(progress.ended ?? error, { upstream: settings.id, sent: progress.sent })
@@ -113,7 +107,7 @@ function fail(attempt: Attempt, progress: Progress, error: unknown): void {
   if (failure.denial.code === 'internal') exchange.parts.observer.faulted(error)
   release()
   if (presence.left) return
-  presence.undo = () => undefined
+  exchange.presence.undo = undefined
   refuse(exchange, { denial: failure.denial, status: failure.status, requestId: request.id, limits: decision.limits, cors: decision.route.cors })
 }
 
@@ -135,10 +129,11 @@ function beginAnswer({ exchange, errand }: Attempt, progress: Progress, { status
   return sink
 }
 
-const rawOf = ({ rawHeaders }: Dispatcher.DispatchController): readonly Buffer[] => (Array.isArray(rawHeaders) ? rawHeaders.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part)) : [])
+/** HTTP/1.1 gives Buffers; the types also know what HTTP/2 would give. */
+const rawOf = ({ rawHeaders }: Dispatcher.DispatchController): readonly Buffer[] => (Array.isArray(rawHeaders) ? rawHeaders.filter((part) => typeof part !== 'string') : [])
 
 function handlerOf(attempt: Attempt, progress: Progress): Dispatcher.DispatchHandler {
-  const { exchange, connection, presence, release } = attempt
+  const { exchange, connection, release } = attempt
   let sink: AnswerSink | undefined
   return {
     onRequestStart: (controller) => {
@@ -162,7 +157,7 @@ function handlerOf(attempt: Attempt, progress: Progress): Dispatcher.DispatchHan
       // A reset ends an answer without a length like a clean close does, for the library (T12); not for the client.
       if (connection.failed()) return fail(attempt, progress, new UpstreamProtocolError('reset within an answer'))
       report(attempt, progress, 'ok')
-      presence.undo = () => undefined
+      exchange.presence.undo = undefined
       release()
       sink?.end()
     },
@@ -172,9 +167,9 @@ function handlerOf(attempt: Attempt, progress: Progress): Dispatcher.DispatchHan
 
 /** Sends the request of an errand over a connection and relays what comes back. Reports one exchange, and releases the connection. */
 export function startAttempt(attempt: Attempt): void {
-  if (attempt.presence.left) return attempt.release()
+  if (attempt.exchange.presence.left) return attempt.release()
   const progress: Progress = { startedAt: performance.now(), sent: false, reused: false, answered: false }
-  attempt.presence.undo = () => end(progress, CLIENT_LEFT)
+  attempt.exchange.presence.undo = () => end(progress, CLIENT_LEFT)
   const body = bodyOf(attempt, progress)
   attempt.connection.dispatch({ ...attempt.options, ...(body === undefined ? {} : { body }) }, handlerOf(attempt, progress))
 }

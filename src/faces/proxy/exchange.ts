@@ -28,6 +28,14 @@ export interface Exchange {
   readonly gateway: Gateway
   /** The client waits for `100 Continue` before it sends its body. */
   readonly awaitsContinue: boolean
+  readonly presence: Presence
+}
+
+/** The client, watched from the request to the end of the answer. */
+export interface Presence {
+  left: boolean
+  /** What to undo when it leaves: the place in the queue, the exchange with the upstream. */
+  undo: (() => void) | undefined
 }
 
 /** Counts what is not done, and tells who waits for the end. */

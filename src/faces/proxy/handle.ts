@@ -8,10 +8,16 @@ import { isLeaving } from './linger.ts'
 import { answerWith, refuse } from './refuse.ts'
 import { relay } from './relay.ts'
 
+const nothing = (): void => undefined
+
+/** The newest answer of each connection. */
 const answering = new WeakMap<Socket, ServerResponse>()
 
 /** Whether part of an answer has been written to a connection, so that nothing else may be. */
-export const hasBegunAnswer = (socket: Socket): boolean => answering.get(socket)?.headersSent === true
+export function hasBegunAnswer(socket: Socket): boolean {
+  const response = answering.get(socket)
+  return response?.headersSent === true && !response.destroyed
+}
 
 const ending = new WeakSet<Socket>()
 
@@ -21,25 +27,28 @@ const ending = new WeakSet<Socket>()
  */
 export function endsAfterAnswers(socket: Socket): boolean {
   const last = answering.get(socket)
-  if (last?.req.complete !== true) return false
+  if (last?.req.complete !== true || last.destroyed) return false
   if (!ending.has(socket)) last.once('close', () => socket.destroySoon())
   ending.add(socket)
   return true
 }
 
-/** Counts the request in, and out when its connection or its answer is done. */
-function track({ incoming, response, parts }: Exchange): void {
+/** Counts the request in, and out when its connection or its answer is done; a client that leaves before is noticed here. */
+function track({ incoming, response, parts, presence }: Exchange): void {
   const { observer, inFlight } = parts
   const startedAt = performance.now()
   inFlight.enter()
   answering.set(incoming.socket, response)
   observer.opened('request', 'proxy')
   // A write after the client has gone is no error of ours, and unheard it would end the process (T52).
-  response.on('error', () => undefined)
-  response.once('close', () => {
+  response.on('error', nothing)
+  response.on('close', () => {
     observer.closed('request', 'proxy')
     if (response.headersSent) observer.answered({ face: 'proxy', method: incoming.method ?? '', status: response.statusCode, durationMs: performance.now() - startedAt })
-    if (answering.get(incoming.socket) === response) answering.delete(incoming.socket)
+    if (!response.writableFinished) {
+      presence.left = true
+      presence.undo?.()
+    }
     inFlight.leave()
   })
 }
@@ -56,17 +65,22 @@ function act(exchange: Exchange, { request, requestId, decision, close }: Judged
   relay(exchange, request, decision)
 }
 
-async function serve(exchange: Exchange): Promise<void> {
-  const { incoming, response, parts, gateway, awaitsContinue } = exchange
-  const result = await judge({ incoming, parts, gateway, upgrade: false, onBodyWanted: () => awaitsContinue && response.writeContinue() })
-  if (response.destroyed) return
-  // The body of such a request was asked for already.
-  act(result.request?.body ? { ...exchange, awaitsContinue: false } : exchange, result)
-}
-
 function failClosed(exchange: Exchange, error: unknown): void {
   exchange.parts.observer.faulted(error)
   refuse(exchange, { denial: { kind: 'denial', code: 'internal' }, requestId: randomUUID(), limits: [], close: true })
+}
+
+function serve(exchange: Exchange): void {
+  const { incoming, response, parts, gateway, awaitsContinue, presence } = exchange
+  judge({ incoming, parts, gateway, upgrade: false, onBodyWanted: () => awaitsContinue && response.writeContinue() }, (judged) => {
+    if (presence.left) return
+    try {
+      // The body of such a request was asked for already.
+      act(judged.request?.body ? { ...exchange, awaitsContinue: false } : exchange, judged)
+    } catch (error) {
+      failClosed(exchange, error)
+    }
+  })
 }
 
 export interface Handle {
@@ -80,14 +94,14 @@ export function createHandle(parts: FaceParts): Handle {
   const exchangeOf = (incoming: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): Exchange | undefined => {
     // Behind the last answer of a connection there are no requests, only bytes. It ends by itself.
     if (isLeaving(incoming.socket)) return undefined
-    const exchange = { incoming, response, parts, gateway: parts.gateway(), awaitsContinue }
+    const exchange: Exchange = { incoming, response, parts, gateway: parts.gateway(), awaitsContinue, presence: { left: false, undo: undefined } }
     track(exchange)
     return exchange
   }
   return {
     request: (incoming, response, awaitsContinue) => {
       const exchange = exchangeOf(incoming, response, awaitsContinue)
-      if (exchange) serve(exchange).catch((error: unknown) => failClosed(exchange, error))
+      if (exchange) serve(exchange)
     },
     expectation: (incoming, response) => {
       const exchange = exchangeOf(incoming, response, false)

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import type { Decision, Deny, StageName } from '../../model/decision.ts'
+import type { MaybePromise } from '../../base/time.ts'
+import type { Decision, Deny, Match, StageName } from '../../model/decision.ts'
 import { type Denial, isDenial } from '../../model/denial.ts'
 import type { Gateway } from '../../model/gateway.ts'
 import type { RequestDescription } from '../../model/request.ts'
-import type { Route } from '../../model/route.ts'
+import type { BodyPolicy, Route } from '../../model/route.ts'
 import { framingOf } from '../../wire/framing.ts'
 import { describe } from '../../wire/incoming.ts'
 import type { FaceParts } from './exchange.ts'
@@ -35,25 +36,32 @@ const MAX_IN_FLIGHT = 10_000
 
 export const deny = (stage: StageName, denial: Denial, route?: Route): Deny => ({ outcome: 'deny', stage, denial, limits: [], attempts: [], ...(route ? { route } : {}) })
 
-/** The rest of the line, after a declared body has been read into the description. */
-async function decideWithBody({ incoming, parts, gateway, onBodyWanted }: Case, request: RequestDescription): Promise<{ request: RequestDescription; decision: Decision }> {
-  const match = gateway.point.match(request)
-  if ('outcome' in match) return { request, decision: match }
-  const { body: policy } = match.route
-  const framing = framingOf(request.headers, incoming.httpVersion)
+const overloaded = (): Judged => ({ requestId: randomUUID(), decision: deny('describe', { kind: 'denial', code: 'overloaded' }), close: false })
+
+const settled = (request: RequestDescription, decision: Decision): Judged => ({ request, requestId: request.id, decision, close: false })
+
+/** The body policy of the route, when there is a body for it. */
+function policyFor({ incoming }: Case, { headers }: RequestDescription, { body }: Route): BodyPolicy | undefined {
+  if (!body) return undefined
+  const framing = framingOf(headers, incoming.httpVersion)
   const empty = isDenial(framing) || framing.kind === 'none' || (framing.kind === 'length' && framing.length === 0)
-  if (!policy || empty) return { request, decision: await gateway.point.decide(request, match) }
-  const body = await readBody(incoming, { policy, deadlineMs: parts.listener.bodyIdleTimeoutMs, onWanted: onBodyWanted })
-  if (isDenial(body)) return { request, decision: deny('describe', body, match.route) }
-  const complete = { ...request, body }
-  return { request: complete, decision: await gateway.point.decide(complete, match) }
+  return empty ? undefined : body
 }
 
-async function judged(what: Case): Promise<Judged> {
+/** The rest of the line, after a declared body has been read into the description. */
+async function decideWithBody({ incoming, parts, gateway, onBodyWanted }: Case, request: RequestDescription, { match, policy }: { match: Match; policy: BodyPolicy }): Promise<Judged> {
+  const body = await readBody(incoming, { policy, deadlineMs: parts.listener.bodyIdleTimeoutMs, onWanted: onBodyWanted })
+  if (isDenial(body)) return settled(request, deny('describe', body, match.route))
+  const complete = { ...request, body }
+  return settled(complete, await gateway.point.decide(complete, match))
+}
+
+/** Decides at once where nothing has to be waited for: most requests are, and a promise costs more than their decision. */
+function judged(what: Case): MaybePromise<Judged> {
   const { incoming, parts, gateway, upgrade } = what
   // Counted before it is looked at: what we have no room for must cost nothing.
-  if (parts.inFlight.count() > (parts.listener.maxInFlight ?? MAX_IN_FLIGHT)) return { requestId: randomUUID(), decision: deny('describe', { kind: 'denial', code: 'overloaded' }), close: false }
-  const described = describe(incoming, {
+  if (parts.inFlight.count() > (parts.listener.maxInFlight ?? MAX_IN_FLIGHT)) return overloaded()
+  const request = describe(incoming, {
     wire: gateway.wire,
     peer: parts.peers.of(incoming.socket),
     encrypted: isEncrypted(incoming.socket),
@@ -61,24 +69,38 @@ async function judged(what: Case): Promise<Judged> {
     upgrade,
     maxHeaders: parts.listener.maxHeaders,
   })
-  if (isDenial(described)) return { requestId: randomUUID(), decision: deny('describe', described), close: true }
-  return { ...(await decideWithBody(what, described)), requestId: described.id, close: false }
+  if (isDenial(request)) return { requestId: randomUUID(), decision: deny('describe', request), close: true }
+  const match = gateway.point.match(request)
+  if ('outcome' in match) return settled(request, match)
+  const policy = policyFor(what, request, match.route)
+  if (policy) return decideWithBody(what, request, { match, policy })
+  const decision = gateway.point.decide(request, match)
+  return decision instanceof Promise ? decision.then((late) => settled(request, late)) : settled(request, decision)
 }
 
-/** Judges a request and tells the observer, once. A fault denies. */
-export async function judge(what: Case): Promise<Judged> {
-  const { incoming, parts } = what
+function tell({ incoming, parts }: Case, { request, requestId, decision }: Judged, startedAt: number): void {
+  const wire = { id: requestId, method: incoming.method ?? '', path: incoming.url?.split('?', 1)[0] ?? '', peer: parts.peers.of(incoming.socket) ?? '' }
+  const durationMs = performance.now() - startedAt
+  parts.observer.decided(request ? { face: 'proxy', request, wire, decision, durationMs } : { face: 'proxy', wire, decision, durationMs })
+}
+
+/** Judges a request, tells the observer once, and then calls `act`, at once or later. A fault denies. Never throws. */
+export function judge(what: Case, act: (judged: Judged) => void): void {
   const startedAt = performance.now()
-  const result = await judged(what).catch((error: unknown): Judged => {
-    parts.observer.faulted(error)
-    return { requestId: randomUUID(), decision: deny('describe', { kind: 'denial', code: 'internal' }), close: true }
-  })
-  parts.observer.decided({
-    face: 'proxy',
-    ...(result.request ? { request: result.request } : {}),
-    wire: { id: result.requestId, method: incoming.method ?? '', path: incoming.url?.split('?', 1)[0] ?? '', peer: parts.peers.of(incoming.socket) ?? '' },
-    decision: result.decision,
-    durationMs: performance.now() - startedAt,
-  })
-  return result
+  const finish = (result: Judged): void => {
+    tell(what, result, startedAt)
+    act(result)
+  }
+  const fault = (error: unknown): void => {
+    what.parts.observer.faulted(error)
+    finish({ requestId: randomUUID(), decision: deny('describe', { kind: 'denial', code: 'internal' }), close: true })
+  }
+  let result: MaybePromise<Judged>
+  try {
+    result = judged(what)
+  } catch (error) {
+    return fault(error)
+  }
+  if (result instanceof Promise) void result.then(finish, fault)
+  else finish(result)
 }

@@ -35,9 +35,12 @@ export function outboundHeaders({ incoming, gateway, parts }: Pick<Exchange, 'in
   })
 }
 
-/** undici writes these itself: the coding from the body it is given, the connection from its pool. */
-const WRITTEN_BY_CLIENT: ReadonlySet<string> = new Set(['transfer-encoding', 'connection'])
-
-export function withoutConnectionFields(headers: readonly string[]): string[] {
-  return headers.filter((_, index) => !WRITTEN_BY_CLIENT.has((headers[index - (index % 2)] ?? '').toLowerCase()))
+/** undici refuses the field, and writes it itself for a body without a length. */
+export function withoutTransferCoding(headers: readonly string[]): string[] {
+  const kept: string[] = []
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const [name = '', value = ''] = [headers[index], headers[index + 1]]
+    if (name.toLowerCase() !== 'transfer-encoding') kept.push(name, value)
+  }
+  return kept
 }

@@ -40,8 +40,9 @@ export function createUpstreamPools({ observer, clock }: { observer: Observer; c
     },
     state: stateOf,
     reached: (id) => {
-      if (stateOf(id).consecutiveFailures > 0) observer.noticed('info', 'upstream_reachable', 'the upstream answers again', { upstream: id })
-      states.set(id, { ...stateOf(id), consecutiveFailures: 0, lastAnswerAt: clock() })
+      const known = stateOf(id)
+      if (known.consecutiveFailures > 0) observer.noticed('info', 'upstream_reachable', 'the upstream answers again', { upstream: id })
+      states.set(id, known.lastError ? { consecutiveFailures: 0, lastError: known.lastError, lastAnswerAt: clock() } : { consecutiveFailures: 0, lastAnswerAt: clock() })
     },
     missed: (id, cause) => {
       const { consecutiveFailures } = stateOf(id)

@@ -7,8 +7,7 @@ import { type Attempt, CLIENT_LEFT, startAttempt, tooLarge } from './attempt.ts'
 import type { UpstreamConnection } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 import { hasUnreadBody } from './linger.ts'
-import { type Errand, outboundHeaders, outboundPath, withoutConnectionFields } from './outbound.ts'
-import { watchClient } from './presence.ts'
+import { type Errand, outboundHeaders, outboundPath, withoutTransferCoding } from './outbound.ts'
 import { refuse } from './refuse.ts'
 
 /** Asking again may repeat the effect of other methods (RFC 9110 section 9.2.2). */
@@ -32,10 +31,11 @@ function errandOf(exchange: Exchange, request: RequestDescription, decision: All
 /** What is the same for both attempts. A connection that carried chunks is not used again: their end is where desyncs live (T12). */
 function dispatchOptions(exchange: Exchange, errand: Errand): Attempt['options'] {
   const { request, settings, framing } = errand
+  const headers = outboundHeaders(exchange, errand)
   return {
     path: outboundPath(errand),
     method: request.method,
-    headers: withoutConnectionFields(outboundHeaders(exchange, errand)),
+    headers: framing.kind === 'chunked' ? withoutTransferCoding(headers) : headers,
     ...(framing.kind === 'chunked' || !settings.keepAlive ? { reset: true } : {}),
   }
 }
@@ -49,7 +49,7 @@ export function relay(exchange: Exchange, request: RequestDescription, decision:
   const refuseWith = (denial: Denial): void => refuse(exchange, { denial, requestId: request.id, limits: decision.limits, cors: decision.route.cors })
   if (framing.kind === 'length' && framing.length > decision.route.maxBodyBytes && !request.body) return refuseWith(tooLarge(decision.route.maxBodyBytes))
 
-  const presence = watchClient(exchange.response)
+  const { presence } = exchange
   const pool = exchange.parts.pools.of(settings)
   const options = dispatchOptions(exchange, errand)
   const mayRetry = IDEMPOTENT.has(request.method) && !request.body && !hasUnreadBody(exchange.incoming)
@@ -58,7 +58,7 @@ export function relay(exchange: Exchange, request: RequestDescription, decision:
   const ready = (connection: UpstreamConnection): void => {
     clearTimeout(timer)
     if (presence.left) return pool.release(connection)
-    startAttempt({ exchange, errand, options, connection, presence, mayRetry, release: () => pool.release(connection) })
+    startAttempt({ exchange, errand, options, connection, mayRetry, release: () => pool.release(connection) })
   }
   const withdraw = pool.acquire(ready)
   if (!withdraw) return
@@ -69,7 +69,7 @@ export function relay(exchange: Exchange, request: RequestDescription, decision:
   }
   timer = setTimeout(() => {
     withdraw()
-    presence.undo = () => undefined
+    presence.undo = undefined
     refuseWith(OVERLOADED)
   }, settings.connectTimeoutMs)
 }

@@ -11,7 +11,7 @@ import { openTunnel } from './open-tunnel.ts'
 import type { Tunnels } from './tunnels.ts'
 import { type Allowed, answer, refuse, type Upgrading } from './upgrading.ts'
 
-function act(upgrading: Upgrading, { request, requestId, decision }: Judged, open: (allowed: Allowed) => Promise<void>): Promise<void> | void {
+async function act(upgrading: Upgrading, { request, requestId, decision }: Judged, open: (allowed: Allowed) => Promise<void>): Promise<void> {
   if (decision.outcome === 'deny') return refuse(upgrading, { denial: decision.denial, requestId, limits: decision.limits, cors: decision.route?.cors })
   if (decision.outcome === 'answer') return answer(upgrading, decision.reply)
   // Node gives another stream when the request has a body; describe() has refused that.
@@ -61,13 +61,14 @@ export function createUpgrade(parts: FaceParts, tunnels: Tunnels): Upgrade {
     }
     track(parts, sockets, socket)
     const upgrading: Upgrading = { incoming, client: socket, early: holdEarlyBytes(socket, head), parts, gateway: parts.gateway(), origin: originOf(incoming), startedAt: performance.now() }
-    judge({ incoming, parts, gateway: upgrading.gateway, upgrade, onBodyWanted: () => undefined })
-      .then((judged) => (upgrading.early.gone() ? undefined : act(upgrading, judged, open)))
-      .catch((error: unknown) => {
-        parts.observer.faulted(error)
-        refuse(upgrading, { denial: { kind: 'denial', code: 'internal' }, requestId: randomUUID(), limits: [] })
-        socket.end()
-      })
+    const faulted = (error: unknown): void => {
+      parts.observer.faulted(error)
+      refuse(upgrading, { denial: { kind: 'denial', code: 'internal' }, requestId: randomUUID(), limits: [] })
+      socket.end()
+    }
+    judge({ incoming, parts, gateway: upgrading.gateway, upgrade, onBodyWanted: () => undefined }, (judged) => {
+      if (!upgrading.early.gone()) act(upgrading, judged, open).catch(faulted)
+    })
   }
 
   return {
