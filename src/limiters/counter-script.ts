@@ -49,22 +49,28 @@ end
 local function strikeEnds(c, counter)
   return counter[1] + length(c, counter[3]) + length(c, counter[3] + 1)
 end
-local function write(changed)
-  for key, names in pairs(changed) do
-    local arguments, ttl = {}, 1
-    for name, change in pairs(names) do
-      local c, counter = change[1], change[2]
-      arguments[#arguments + 1] = name
-      arguments[#arguments + 1] = string.format('%.0f %.0f %.0f', counter[1], counter[2], counter[3])
-      local over = counter[1] + c.window
-      if c.algorithm == 'gcra' then over = counter[1] + math.ceil(counter[2] / c.quota)
-      elseif c.algorithm == 'sliding' then over = over + c.window
-      elseif c.backoff > 0 then over = strikeEnds(c, counter) end
-      ttl = math.max(ttl, over - now)
-    end
-    ttl = math.max(ttl, redis.call('PTTL', KEYS[key]))
-    redis.call('HSET', KEYS[key], unpack(arguments))
-    redis.call('PEXPIRE', KEYS[key], string.format('%.0f', ttl))
+-- Of one field written twice the last value stays, so changes are simply listed by key.
+local arguments, lives = {}, {}
+local function change(c, counter, startedBefore)
+  local list = arguments[c.key]
+  if not list then list = {}; arguments[c.key] = list; lives[c.key] = 0 end
+  local size = #list
+  list[size + 1] = c.field
+  list[size + 2] = string.format('%d %d %d', counter[1], counter[2], counter[3])
+  -- The key lives as long as its longest window, and only a window that opens (or a bucket that fills) can make that longer.
+  if c.algorithm == 'gcra' or startedBefore ~= counter[1] then
+    local over = counter[1] + c.window
+    if c.algorithm == 'gcra' then over = counter[1] + math.ceil(counter[2] / c.quota)
+    elseif c.algorithm == 'sliding' then over = over + c.window
+    elseif c.backoff > 0 then over = strikeEnds(c, counter) end
+    lives[c.key] = math.max(lives[c.key], over - now, 1)
+  end
+end
+local function write()
+  for key, list in pairs(arguments) do
+    redis.call('HSET', KEYS[key], unpack(list))
+    local ttl = lives[key]
+    if ttl > 0 and redis.call('PTTL', KEYS[key]) < ttl then redis.call('PEXPIRE', KEYS[key], string.format('%d', ttl)) end
   end
 end
 `
@@ -75,6 +81,7 @@ end
  * `fits remaining resetsIn retryIn token`, separated by `;`.
  */
 const CHARGE = `
+local NEW = { 0, 0, 0 }
 local function try(c, counter)
   local wanted = math.max(c.cost, 1)
   if c.algorithm == 'gcra' then
@@ -120,30 +127,26 @@ local function try(c, counter)
   return fits, math.max(left, 0), resets, resets, { started, used + c.cost, strikes }
 end
 
-local trials, spent, pending = {}, true, {}
+local fits, remaining, resets, retry, after, before, spent = {}, {}, {}, {}, {}, {}, true
 for i, c in ipairs(charges) do
-  local seen = pending[c.key]
-  if not seen then seen = {}; pending[c.key] = seen end
-  local fits, remaining, resets, retry, after = try(c, seen[c.field] or counters[c.key][c.field] or { 0, 0, 0 })
-  if fits then seen[c.field] = after end
-  trials[i] = { fits, remaining, resets, retry, after }
-  if not fits and not c.shadow then spent = false end
+  local known = counters[c.key]
+  local counter = known[c.field]
+  before[i] = counter and counter[1] or 0
+  fits[i], remaining[i], resets[i], retry[i], after[i] = try(c, counter or NEW)
+  -- A later charge of the same call sees what this one took; should another refuse, nothing of it is written.
+  if fits[i] then known[c.field] = after[i] elseif not c.shadow then spent = false end
 end
 if spent then
-  local changed = {}
   for i, c in ipairs(charges) do
-    if c.cost > 0 and trials[i][1] then
-      changed[c.key] = changed[c.key] or {}
-      changed[c.key][c.field] = { c, trials[i][5] }
-    end
+    if c.cost > 0 and fits[i] then change(c, after[i], before[i]) end
   end
-  write(changed)
+  write()
 end
-local answer = { ARGV[1] .. ' ' .. (spent and 1 or 0) }
+local answer = { ARGV[1] .. (spent and ' 1' or ' 0') }
 for i, c in ipairs(charges) do
-  local fits, remaining, resets, retry, after = unpack(trials[i])
-  if fits and not spent then remaining = remaining + c.cost end
-  answer[i + 1] = string.format('%d %.0f %.0f %.0f %.0f', fits and 1 or 0, remaining, resets - now, retry - now, after[1])
+  local left = remaining[i]
+  if fits[i] and not spent then left = left + c.cost end
+  answer[i + 1] = string.format('%d %d %d %d %d', fits[i] and 1 or 0, left, resets[i] - now, retry[i] - now, after[i][1])
 end
 return table.concat(answer, ';')
 `
@@ -153,8 +156,7 @@ return table.concat(answer, ';')
  * have leaked since: giving back too much would admit too much.
  */
 const GIVE_BACK = `
-local changed = {}
-for _, c in ipairs(charges) do
+for i, c in ipairs(charges) do
   local counter = counters[c.key][c.field]
   if counter then
     if c.algorithm == 'gcra' then
@@ -164,11 +166,10 @@ for _, c in ipairs(charges) do
     elseif c.algorithm == 'sliding' and counter[1] - c.window == c.token then
       counter[3] = math.max(counter[3] - c.cost, 0)
     end
-    changed[c.key] = changed[c.key] or {}
-    changed[c.key][c.field] = { c, counter }
+    change(c, counter, counter[1])
   end
 end
-write(changed)
+write()
 return ARGV[1] .. ' 1'
 `
 

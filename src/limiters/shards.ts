@@ -83,12 +83,18 @@ export function createShards({ link, keyOf, apart, time }: ShardsSettings): Shar
   return {
     giveBack,
     charge: async (charges, now) => {
-      const outcomes = await Promise.all(shardsOf(charges, keyOf, apart).map((shard) => ask(shard, now)))
+      const [first, ...others] = shardsOf(charges, keyOf, apart)
+      if (!first) return { limits: [], now, spent: [] }
+      // Almost every call is of one shard, and needs no giving back.
+      if (others.length === 0) {
+        const { shard, answer } = await ask(first, now)
+        return { limits: answer?.limits ?? charges.map(() => undefined), now, spent: answer?.spent ? [{ shard, answer }] : [] }
+      }
+      const outcomes = await Promise.all([first, ...others].map((shard) => ask(shard, now)))
       const limits: (ServiceLimit | undefined)[] = charges.map(() => undefined)
       for (const { shard, answer } of outcomes) for (const [index, place] of shard.places.entries()) limits[place] = answer?.limits[index]
       const charged = { limits, now, spent: outcomes.flatMap(({ shard, answer }) => (answer?.spent ? [{ shard, answer }] : [])) }
-      const refused = outcomes.some(({ answer }) => answer && !answer.spent)
-      if (!refused || outcomes.length === 1) return charged
+      if (!outcomes.some(({ answer }) => answer && !answer.spent)) return charged
       giveBack(charged)
       return { limits: restored(charges, charged), now, spent: [] }
     },
