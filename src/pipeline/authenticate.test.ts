@@ -37,6 +37,7 @@ describe('authenticate, any of several', () => {
     ['nothing sent is anonymous where that is listed', [use({ finds: 'missing' }), anonymous], 'as nobody'],
     ['a token of another issuer goes to the next', [use({ says: foreignIssuer }), use({ id: 'b' })], 'as alice'],
     ['and is refused when nobody takes it', [use({ says: foreignIssuer }), key({ finds: 'missing' })], 'credential_rejected'],
+    ['and is refused as such when somebody else did not even recognise it', [key({ finds: 'foreign' }), use({ says: foreignIssuer })], 'credential_rejected'],
     ['one carrier repeated is ambiguous, whoever comes next', [use({ finds: 'ambiguous' }), key({})], 'credential_ambiguous'],
     ['an outage is 503', [use({ says: down }), key({})], 'dependency_unavailable'],
     ['unless its authenticator says next', [use({ says: down }, { onUnavailable: 'next' }), key({})], 'as svc'],

@@ -18,8 +18,11 @@ type Step =
   | { readonly kind: 'final'; readonly denial: Denial }
   | { readonly kind: 'next'; readonly weight: Weight; readonly denial: Denial }
 
-/** Which remembered denial speaks in the end: the last rejection, then an unavailable one, then a credential that nobody recognised, then the first missing. */
-type Weight = 'missing' | 'foreign' | 'unavailable' | 'rejected'
+/**
+ * Which remembered denial speaks in the end: the last rejection, then an unavailable one, then a credential that was read and is somebody
+ * else's, then one that nobody recognised, then the first missing.
+ */
+type Weight = 'missing' | 'unrecognised' | 'foreign' | 'unavailable' | 'rejected'
 
 const NOBODY: Principals = { primary: { kind: 'anonymous', authenticatorId: 'none' }, byAuthenticator: new Map(), requiredScopes: new Map() }
 const NO_ATTEMPTS: readonly Attempt[] = []
@@ -92,14 +95,14 @@ async function ask(use: AuthenticatorUse, { route, request, now, attempts }: Ask
     return use.onMissing === 'reject' ? { kind: 'final', denial } : { kind: 'next', weight: 'missing', denial }
   }
   if (found.kind === 'ambiguous') return { kind: 'final', denial: { kind: 'denial', code: 'credential_ambiguous', location: found.location.name, challenges: route.challenges, authenticatorId: authenticator.id } }
-  if (found.kind === 'foreign') return { kind: 'next', weight: 'foreign', denial: rejected(use, route.challenges, 'credential_unrecognised') }
+  if (found.kind === 'foreign') return { kind: 'next', weight: 'unrecognised', denial: rejected(use, route.challenges, 'credential_unrecognised') }
   const denial = rejected(use, route.challenges, 'bearer_malformed')
   return use.onInvalid === 'next' ? { kind: 'next', weight: 'rejected', denial } : { kind: 'final', denial }
 }
 
 /** Keeps what speaks if nobody is proven. */
 function remembered(known: Extract<Step, { kind: 'next' }> | undefined, step: Extract<Step, { kind: 'next' }>): Extract<Step, { kind: 'next' }> {
-  const rank: Readonly<Record<Weight, number>> = { missing: 0, foreign: 1, unavailable: 2, rejected: 3 }
+  const rank: Readonly<Record<Weight, number>> = { missing: 0, unrecognised: 1, foreign: 2, unavailable: 3, rejected: 4 }
   if (!known || rank[step.weight] > rank[known.weight]) return step
   // The last rejection speaks, but the first of anything else: it is the one the operator listed as preferred.
   return step.weight === 'rejected' && known.weight === 'rejected' ? step : known
