@@ -47,7 +47,9 @@ function identityOf(config: RouteConfig, path: ConfigPath, context: RouteContext
 function mutatorsOf(config: RouteConfig, path: ConfigPath, authentication: RouteAuthentication, context: RouteContext): Mutator[] {
   const identity = createIdentityMutator(identityOf(config, path, context), context.config.anonymous_identity === 'empty')
   if (authentication.mode === 'none') return [identity]
-  return [createCredentialMutator(authentication.uses.map(({ authenticator }) => authenticator)), identity]
+  // What serves a model must not be able to use the client's token elsewhere (MCP forbids passing tokens through).
+  const forwarded = authentication.uses.map(({ authenticator }) => (config.mcp ? { ...authenticator, forwardCredential: 'strip' as const } : authenticator))
+  return [createCredentialMutator(forwarded), identity]
 }
 
 function rewriteOf({ rewrite }: RouteConfig): ((path: string) => string) | undefined {
