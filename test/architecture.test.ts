@@ -15,10 +15,11 @@ const RULES: Readonly<Record<string, { readonly folders: readonly string[]; read
   limiters: { folders: ['base', 'model'], packages: ['node:', 'ioredis', 'lru-cache'] },
   observe: { folders: ['base', 'model'], packages: ['node:', 'prom-client', 'pino'] },
   'faces/proxy': { folders: ['base', 'model', 'wire'], packages: ['node:', 'undici', 'http-proxy-3'] },
+  'faces/forward-auth': { folders: ['base', 'model', 'wire'], packages: ['node:'] },
   'faces/ops': { folders: ['base', 'model', 'observe'], packages: ['node:', 'hono', '@hono/node-server'] },
   'faces/admin': { folders: ['base', 'model', 'wire', 'observe', 'keys'], packages: ['node:', 'hono', '@hono/node-server', 'zod'] },
   config: { folders: ['base', 'model', 'pipeline', 'wire', 'keys', 'authenticators', 'limiters', 'observe'], packages: ['node:', 'yaml', 'zod', 'ioredis', 'undici'] },
-  cli: { folders: ['base', 'model', 'pipeline', 'wire', 'keys', 'authenticators', 'limiters', 'observe', 'config', 'faces/proxy', 'faces/ops', 'faces/admin'], packages: ['node:', 'jose', 'hono', '@hono/node-server', 'yaml', 'zod', 'pino'] },
+  cli: { folders: ['base', 'model', 'pipeline', 'wire', 'keys', 'authenticators', 'limiters', 'observe', 'config', 'faces/proxy', 'faces/forward-auth', 'faces/ops', 'faces/admin'], packages: ['node:', 'jose', 'hono', '@hono/node-server', 'yaml', 'zod', 'pino'] },
   main: { folders: ['cli'], packages: ['node:'] },
 }
 

@@ -7,13 +7,12 @@ import { watchConfig, type ConfigWatch } from '../config/watch.ts'
 import type { AdminFace } from '../faces/admin/server.ts'
 import type { ListenAddress } from '../faces/proxy/listener.ts'
 import { createUpstreamPools, type UpstreamPools } from '../faces/proxy/pools.ts'
-import { createProxyFace, type ProxyFace } from '../faces/proxy/server.ts'
 import type { OpsFace } from '../faces/ops/server.ts'
 import type { Gateway } from '../model/gateway.ts'
 import type { Log } from '../observe/log.ts'
 import { startAdmin } from './admin-listener.ts'
+import { createDataFaces, type DataFaces } from './data-faces.ts'
 import { listenError } from './listen-error.ts'
-import { listenerSettings } from './listener-settings.ts'
 import { compileLoaded, providersTried } from './load-config.ts'
 import { isBelowFloor, requirePatchedNode, FLOOR_TEXT } from './node-safety.ts'
 import { opsChecks, upstreamsGone, type StatusSources } from './ops-status.ts'
@@ -51,7 +50,7 @@ interface Parts {
   readonly watching: Watching
   readonly pools: UpstreamPools
   readonly reloads: Reloads
-  readonly proxy: ProxyFace
+  readonly proxy: DataFaces
   readonly sources: StatusSources
   readonly resources: Resources
 }
@@ -79,7 +78,7 @@ function build({ file, env, color, compile }: InstanceOptions): Parts {
     pools.retain(compiled.gateway.upstreams.values())
   }
   const reloads = createReloads({ file, env, first, building, log, metrics, onTaken })
-  const proxy = createProxyFace({ gateway: () => reloads.current().compiled.gateway, observer, clock, pools, listener: listenerSettings(loaded.config) })
+  const proxy = createDataFaces({ config: loaded.config, gateway: () => reloads.current().compiled.gateway, observer, clock, pools })
   announce(first, watching)
   return { watching, pools, reloads, proxy, sources: { reloads, upstreamState: pools.state }, resources }
 }
@@ -107,7 +106,7 @@ async function startOps({ ops }: Config, { watching, sources }: Parts, life: Lif
   return face
 }
 
-interface Listening { readonly address: ListenAddress; readonly ops: OpsFace | undefined; readonly admin: AdminFace | undefined }
+interface Listening { readonly address: ListenAddress; readonly checks?: ListenAddress; readonly ops: OpsFace | undefined; readonly admin: AdminFace | undefined }
 
 /** Opens the listeners; closes again what did open when one of them cannot. */
 async function listen(config: Config, parts: Parts, life: Life): Promise<Listening> {
@@ -116,20 +115,19 @@ async function listen(config: Config, parts: Parts, life: Life): Promise<Listeni
   let admin: AdminFace | undefined
   try {
     admin = await startAdmin({ config: () => reloads.current().loaded.config, resources, clock: resources.clock })
-    const address = await parts.proxy.listen().catch((error: unknown) => {
-      throw listenError('listen', listenerSettings(config).address, error)
-    })
-    return { address, ops, admin }
+    return { ...(await parts.proxy.listen()), ops, admin }
   } catch (error) {
     await Promise.all([ops?.close(), admin?.close()])
     throw error
   }
 }
 
-function logStart({ watching: { log }, reloads }: Parts, { address, ops, admin }: Listening, development: boolean): void {
+const shown = (address: ListenAddress): string => ('path' in address ? address.path : `${address.host}:${address.port}`)
+
+function logStart({ watching: { log }, reloads }: Parts, { address, checks, ops, admin }: Listening, development: boolean): void {
   const { gateway } = reloads.current().compiled
   const upstreams = [...gateway.upstreams.values()].map(({ origin, socketPath }) => socketPath ?? origin)
-  log.write('info', 'listening', 'Postern listens', { address: 'path' in address ? address.path : `${address.host}:${address.port}`, ops: ops?.origin() ?? 'off', admin: admin?.origin() ?? 'off', upstreams, revision: gateway.revision, pid: process.pid })
+  log.write('info', 'listening', 'Postern listens', { address: shown(address), ...(checks && { forward_auth: shown(checks) }), ops: ops?.origin() ?? 'off', admin: admin?.origin() ?? 'off', upstreams, revision: gateway.revision, pid: process.pid })
   if (isBelowFloor(process.versions.node) && !development) log.write('warn', 'node_below_security_floor', `Node ${process.versions.node} lacks security fixes; use ${FLOOR_TEXT} or newer in production`)
 }
 

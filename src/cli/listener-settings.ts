@@ -15,7 +15,8 @@ const DEFAULTS: Omit<ListenConfig, 'address' | 'tls'> = {
   max_headers: 100,
 }
 
-const addressOf = ({ host, port, path }: Address): ListenerSettings['address'] => (path === undefined ? { host, port } : { path })
+/** An address of the config as a listener takes it. */
+export const addressOf = ({ host, port, path }: Address): ListenerSettings['address'] => (path === undefined ? { host, port } : { path })
 
 /** The listener of the proxy face, from `listen`. */
 export function listenerSettings({ listen }: Config): ListenerSettings {

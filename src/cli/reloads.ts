@@ -30,12 +30,18 @@ export interface ReloadsOptions {
 }
 
 /** What an open socket or file was made of. */
-const FIXED = ['listen', 'ops', 'admin', 'audit'] as const satisfies readonly (keyof Config)[]
+const FIXED = ['mode', 'listen', 'ops', 'admin', 'audit'] as const satisfies readonly (keyof Config)[]
 
 /** Decisions under way may still use what the old config had; none of them takes longer. */
 const SWEEP_AFTER_MS = 15_000
 
-const changed = (before: Config, after: Config): readonly string[] => FIXED.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+/** Of forward-auth the secret may change; whether it is there, and where it listens, may not. */
+const forwardAuthOf = ({ forward_auth }: Config): string => JSON.stringify(forward_auth && [forward_auth.listen])
+
+function changed(before: Config, after: Config): readonly string[] {
+  const keys: string[] = FIXED.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+  return forwardAuthOf(before) === forwardAuthOf(after) ? keys : [...keys, 'forward_auth']
+}
 
 const mistakesOf = (error: unknown): readonly string[] => (error instanceof ConfigFileError ? formatList(error.mistakes).split('\n') : [error instanceof Error ? error.message : String(error)])
 

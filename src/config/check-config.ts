@@ -1,4 +1,5 @@
 import { CidrError, createCidrSet } from '../base/cidr.ts'
+import { checkForwardAuth, forwardAuthWarnings } from './check-forward-auth.ts'
 import { checkHeaders } from './check-headers.ts'
 import { checkNames } from './check-names.ts'
 import { checkPaths } from './check-paths.ts'
@@ -31,6 +32,7 @@ export function semanticMistakes(config: Config, { env = {}, readFile }: Surroun
       ...checkEnvironment(env),
       ...checkListeners(config),
       ...checkNetworks(config),
+      ...checkForwardAuth(config),
       ...names.mistakes,
       ...checkPaths(config),
       ...checkQuotas(config),
@@ -39,7 +41,7 @@ export function semanticMistakes(config: Config, { env = {}, readFile }: Surroun
       ...checkStore(config),
       ...(readFile ? checkFiles(config, readFile) : []),
     ],
-    warnings: [...names.warnings, ...checkClientIp(config), ...storeWarnings(config)],
+    warnings: [...names.warnings, ...forwardAuthWarnings(config), ...checkClientIp(config), ...storeWarnings(config)],
   }
 }
 
@@ -63,6 +65,7 @@ interface Listening {
 function inner(config: Config): readonly Listening[] {
   return [
     ...(config.ops === 'off' ? [] : [{ path: ['ops'], address: config.ops }]),
+    ...(config.forward_auth?.listen ? [{ path: ['forward_auth', 'listen'], address: config.forward_auth.listen }] : []),
     ...(config.admin && config.admin.token !== '' ? [{ path: ['admin', 'listen'], address: config.admin.listen }] : []),
   ]
 }
@@ -75,9 +78,9 @@ function sameAddress(a: Address, b: Address): boolean {
 function checkListeners(config: Config): readonly Finding[] {
   const others = inner(config)
   return others.flatMap(({ path, address }, index): Finding[] => {
-    if (sameAddress(address, clientAddress(config))) return [{ path, message: 'this is the address of "listen"; it needs one that clients cannot reach', needs: ['listen', 'ops', 'admin'] }]
+    if (sameAddress(address, clientAddress(config))) return [{ path, message: 'this is the address of "listen"; it needs one that clients cannot reach', needs: ['listen', 'ops', 'admin', 'forward_auth'] }]
     const clash = others.slice(0, index).find((other) => sameAddress(other.address, address))
-    return clash ? [{ path, message: `this is the address of "${pathText(clash.path)}" already`, needs: ['ops', 'admin'] }] : []
+    return clash ? [{ path, message: `this is the address of "${pathText(clash.path)}" already`, needs: ['ops', 'admin', 'forward_auth'] }] : []
   })
 }
 
@@ -125,7 +128,7 @@ function badNetworks(networks: readonly string[], path: ConfigPath): readonly Fi
 }
 
 function checkClientIp(config: Config): readonly Finding[] {
-  if (config.client_ip.trusted_proxies.length > 0 || config.client_ip.direct) return []
+  if (config.client_ip.trusted_proxies.length > 0 || config.client_ip.direct || config.mode === 'forward_auth') return []
   return [{ path: ['client_ip', 'trusted_proxies'], message: "empty. Behind a load balancer every caller would have the balancer's address and share one rate limit. Add its CIDR, or set client_ip.direct: true to silence this", needs: ['client_ip'] }]
 }
 

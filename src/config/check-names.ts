@@ -53,8 +53,8 @@ function needed(config: Config, authenticators: readonly string[], upstreams: re
     found.push({ path: guarded >= 0 ? ['routes', guarded] : ['authenticators'], message: 'no authenticator is configured; add "auth:", or say "auth: none" on every route that is open to all', needs: ['authenticators', 'routes'] })
   }
   const forwarding = config.routes ? config.routes.findIndex((route) => route.deny === undefined && route.respond === undefined) : 0
-  if (upstreams.length === 0 && forwarding >= 0) {
-    found.push({ path: config.routes ? ['routes', forwarding] : ['upstream'], message: 'no upstream is configured; add "upstream: http://127.0.0.1:3000"', needs: ['upstreams', 'routes'] })
+  if (upstreams.length === 0 && forwarding >= 0 && config.mode === 'proxy') {
+    found.push({ path: config.routes ? ['routes', forwarding] : ['upstream'], message: 'no upstream is configured; add "upstream: http://127.0.0.1:3000"', needs: ['upstreams', 'routes', 'mode'] })
   }
   return found
 }

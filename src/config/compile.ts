@@ -10,6 +10,7 @@ import { createCorsPolicy } from '../wire/cors.ts'
 import { createOwnedHeaders } from '../wire/headers.ts'
 import { errorSettings, ErrorSettingsError } from '../wire/reply.ts'
 import { compileAuthenticators, type CompiledAuthenticators } from './compile-authenticators.ts'
+import { compileForwardAuth } from './compile-forward-auth.ts'
 import { compileLimits, type CompiledLimits } from './compile-limits.ts'
 import { compileRoutes } from './compile-routes.ts'
 import { compileUpstreams } from './compile-upstreams.ts'
@@ -111,9 +112,10 @@ export function compile(config: Config, resources: Resources, options: CompileOp
   mistakes.push(...conflicts.map(conflictMistake))
   const wire = mistakes.length === 0 ? compileWire(config, authenticators, options.explain ?? false, mistakes) : undefined
   if (!wire || mistakes.length > 0) throw new ConfigError(mistakes)
+  const forwardAuth = compileForwardAuth(config, [...authenticators.authenticators.values()].map(({ authenticator }) => authenticator))
   const point = createDecisionPoint({ routes: table, limiter: limits.limiter, clock: resources.clock })
   return {
-    gateway: { revision: options.revision ?? '', point: pointOf(point, config, resources), wire, upstreams, close: async () => undefined },
+    gateway: { revision: options.revision ?? '', point: pointOf(point, config, resources), wire, upstreams, ...(forwardAuth && { forwardAuth }), close: async () => undefined },
     warnings: authenticators.warnings,
     providers: authenticators.readiness,
     authenticators: authenticators.authenticators,

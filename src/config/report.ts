@@ -1,5 +1,6 @@
 import { isGuarded, usesOf } from './finding.ts'
 import { clientAddress } from './check-config.ts'
+import { answersChecks } from './check-forward-auth.ts'
 import type { LoadedConfig } from './load.ts'
 import { pathText, type PlacedMistake } from './mistake.ts'
 import type { Address } from './scalars.ts'
@@ -47,6 +48,7 @@ export function formatSummary(loaded: LoadedConfig, style: ReportStyle = {}): st
   const head = `${paint(BOLD, file)}  version ${config.version}, sha256 ${revision.slice(0, 12)}, 0 errors, ${plural(warnings.length, 'warning')}`
   const sections: readonly (readonly [string, readonly string[]])[] = [
     ['listen', [`${addressText(clientAddress(config))}${'host' in config.listen ? '' : config.listen.tls ? ' (TLS)' : ''}      ops ${config.ops === 'off' ? 'off' : addressText(config.ops)}`]],
+    ['checks', forwardAuthOf(config)],
     ['upstream', Object.entries(config.upstreams ?? {}).map(([name, { url }]) => `${loaded.isSecret(['upstreams', name, 'url']) ? urlShown(url) : url}${name === 'default' ? '' : `   ${name}`}`)],
     ['auth', authenticatorsOf(config)],
     ['order', orderOf(config)],
@@ -58,6 +60,14 @@ export function formatSummary(loaded: LoadedConfig, style: ReportStyle = {}): st
   ]
   const body = sections.flatMap(([title, lines]) => lines.map((line, index) => printable(`  ${(index === 0 ? title : '').padEnd(11)} ${line}`.trimEnd())))
   return `${[head, ...body, ...warnings.map((warning) => paint(YELLOW, wrapped(printable(`! ${whereOf(warning)}  ${textOf(warning)}`))))].join('\n')}\n`
+}
+
+function forwardAuthOf(config: Config): readonly string[] {
+  if (!answersChecks(config)) return []
+  const { forward_auth, client_ip } = config
+  const where = forward_auth?.listen ? addressText(forward_auth.listen) : `on ${addressText(clientAddress(config))}`
+  const who = forward_auth?.secret ? 'callers that show the secret' : client_ip.trusted_proxies.join(', ') || 'whoever may open the socket'
+  return [`/_postern/forward, /_postern/nginx, /_postern/envoy/ ${where}   for ${who}`]
 }
 
 const LINE_LENGTH = 100

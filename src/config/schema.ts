@@ -39,6 +39,11 @@ const upstream = z.strictObject({
   server_name: text.optional().describe('SNI and certificate name, when it is not the host of the URL.'),
 }).meta({ title: 'upstream' })
 
+const forwardAuth = z.strictObject({
+  listen: address.optional().describe('A listener for checks alone. Default: three paths below `/_postern/` on `listen`.'),
+  secret: oneOrMore.optional().describe('What callers must send as X-Postern-Secret, at least 16 characters; several while it is being changed. Without one, callers must be in `client_ip.trusted_proxies` or come over a unix socket.'),
+}).meta({ title: 'forward-auth' })
+
 const clientIp = z.strictObject({
   trusted_proxies: list.prefault([]).describe('Networks whose forwarding headers are believed, and `unix` for peers on a unix socket. Empty: nobody.'),
   header: z.union([z.enum(['x-forwarded-for', 'x-real-ip', 'forwarded']), z.array(z.enum(['x-forwarded-for', 'x-real-ip', 'forwarded']))]).default('x-forwarded-for').transform((value) => (typeof value === 'string' ? [value] : value)).describe('Where a trusted proxy names the client; the first that is present.'),
@@ -137,7 +142,8 @@ export const route = z.strictObject({
 /** The one source of the type, the parser, `config/schema.json` and `docs/configuration.md`. */
 export const configSchema = z.strictObject({
   version: z.literal(1).describe('Version of this syntax.'),
-  listen: listener.prefault('127.0.0.1:8080').describe('Where clients connect.'),
+  mode: z.enum(['proxy', 'forward_auth']).default('proxy').describe('`proxy`: Postern stands in front of the upstream. `forward_auth`: another proxy does, and asks Postern about each request.'),
+  listen: listener.prefault('127.0.0.1:8080').describe('Where clients connect; with `mode: forward_auth`, where the proxies ask.'),
   ops: z.union([z.literal('off'), address]).prefault('127.0.0.1:9090').describe('Probes and metrics; holds no secret.'),
   admin: z.strictObject({
     listen: address.prefault('127.0.0.1:9091').describe('Where the admin API answers.'),
@@ -147,6 +153,7 @@ export const configSchema = z.strictObject({
   public_url: httpUrl.optional().describe('How clients reach this API.'),
   upstream: z.union([upstreamUrl, upstream]).optional().describe('The guarded API, when there is one.'),
   upstreams: z.record(text, upstream).optional().describe('Several upstreams by name; the first is the default.'),
+  forward_auth: forwardAuth.optional().describe('Answers checks of other proxies: /_postern/forward (Traefik, Caddy, HAProxy), /_postern/nginx, /_postern/envoy/. Off without this key, unless it is the `mode`.'),
   client_ip: clientIp.prefault({}).describe('Who the client is when there are proxies in front.'),
   require_https: flag.prefault(false).describe('Plain HTTP counts as HTTPS only when a trusted proxy says `X-Forwarded-Proto: https`.'),
   allowed_networks: list.prefault([]).describe('Empty: every network. `*` says so explicitly.'),

@@ -86,6 +86,17 @@ export interface WireSettings {
   readonly realm: string
 }
 
+/** What forward-auth needs besides; absent where it is off. */
+export interface ForwardAuthSettings {
+  /** SHA-256 of the secrets that a caller may show in `X-Postern-Secret`; with any, every caller must. */
+  readonly secretDigests: readonly Uint8Array[]
+  /**
+   * Credential headers, lower-case, that callers are set up to replace by what the answer has under these names: they stay away from
+   * the upstream by not being returned, and get there by being returned.
+   */
+  readonly returned: readonly string[]
+}
+
 /** A compiled config. A face holds `() => Gateway` and reads it once per request. */
 export interface Gateway {
   /** Short hash of the config file it was made from. */
@@ -93,6 +104,7 @@ export interface Gateway {
   readonly point: DecisionPoint
   readonly wire: WireSettings
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>
+  readonly forwardAuth?: ForwardAuthSettings
   /** Releases what only this gateway used. */
   readonly close: () => Promise<void>
 }

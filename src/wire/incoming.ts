@@ -47,7 +47,7 @@ export function methodMistake(method: string): Denial | undefined {
 }
 
 /** Collects the field lines and refuses names that are second spellings of others (T2). */
-function collectHeaders(rawHeaders: readonly string[], wire: WireSettings): HeaderMap | Denial {
+export function collectHeaders(rawHeaders: readonly string[], wire: WireSettings): HeaderMap | Denial {
   const kind = headerKinds(wire.owned)
   const headers = new Map<string, string[]>()
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
@@ -72,7 +72,7 @@ function nominationMistake(headers: HeaderMap, owned: OwnedHeaders): Denial | un
 }
 
 /** The message's own rules: version, framing, connection options, handshake. */
-function messageMistake(method: string, message: IncomingLines, headers: HeaderMap, context: IncomingContext): Denial | undefined {
+export function messageMistake(method: string, message: IncomingLines, headers: HeaderMap, context: Pick<IncomingContext, 'wire' | 'upgrade'>): Denial | undefined {
   const framing = framingOf(headers, message.httpVersion)
   if (isDenial(framing)) return framing
   const nomination = nominationMistake(headers, context.wire.owned)
@@ -83,14 +83,14 @@ function messageMistake(method: string, message: IncomingLines, headers: HeaderM
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
 
 /** An id for this request: a trusted proxy's, when it is short and harmless, or a new one. */
-function requestIdOf(headers: HeaderMap, trusted: boolean): string {
+export function requestIdOf(headers: HeaderMap, trusted: boolean): string {
   const lines = trusted ? headers.get('x-request-id') : undefined
   const [id = ''] = lines ?? []
   return lines?.length === 1 && REQUEST_ID.test(id) ? id : randomUUID()
 }
 
 /** The one `traceparent` line's trace, or a new one when tracing is on. */
-function traceOf(headers: HeaderMap, tracing: boolean): string | undefined {
+export function traceOf(headers: HeaderMap, tracing: boolean): string | undefined {
   const lines = headers.get('traceparent')
   return (lines?.length === 1 ? traceIdOf(lines[0]) : undefined) ?? (tracing ? createTraceId() : undefined)
 }

@@ -44,11 +44,13 @@ export interface ListenerContext {
   readonly peers: Peers
   /** Read for each connection. */
   readonly trustedProxies: () => CidrSet
+  /** Targets for which an upgrade is never agreed on: they are asked about one. */
+  readonly aside?: (rawTarget: string) => boolean
 }
 
 const isWebSocket = ({ method, headers }: IncomingMessage): boolean => method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
 
-function serverOptions({ headersTimeoutMs, keepAliveTimeoutMs, maxHeaderSize }: ListenerSettings): ServerOptions {
+function serverOptions({ settings: { headersTimeoutMs, keepAliveTimeoutMs, maxHeaderSize }, aside }: ListenerContext): ServerOptions {
   return {
     headersTimeout: headersTimeoutMs,
     // It would cover the whole upload; bodies have an idle timer of their own.
@@ -59,16 +61,17 @@ function serverOptions({ headersTimeoutMs, keepAliveTimeoutMs, maxHeaderSize }: 
     insecureHTTPParser: false,
     // describe() demands exactly one Host line, on HTTP/1.0 too, and says so as a problem.
     requireHostHeader: false,
-    shouldUpgradeCallback: isWebSocket,
+    shouldUpgradeCallback: aside ? (incoming) => isWebSocket(incoming) && !aside(incoming.url ?? '') : isWebSocket,
     noDelay: true,
   }
 }
 
-function createHttpServer(settings: ListenerSettings): Server {
+function createHttpServer(context: ListenerContext): Server {
+  const { settings } = context
   const { tls } = settings
-  if (!tls) return createPlain(serverOptions(settings))
+  if (!tls) return createPlain(serverOptions(context))
   return createSecure({
-    ...serverOptions(settings),
+    ...serverOptions(context),
     ...readCertificate(tls),
     handshakeTimeout: settings.headersTimeoutMs,
     ALPNProtocols: ['http/1.1'],
@@ -162,7 +165,7 @@ function listenOn(server: Server, { address }: ListenerSettings): Promise<Listen
 export function createListener(context: ListenerContext, events: ListenerEvents): Listener {
   const { settings, observer } = context
   const { tls } = settings
-  const server = createHttpServer(settings)
+  const server = createHttpServer(context)
   // Above our own limit, so that it is ours that answers 431; finite, because Node drops what is over it (T11).
   server.maxHeadersCount = settings.maxHeaders * 2 + 64
   server.maxConnections = settings.maxConnections

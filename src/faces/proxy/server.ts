@@ -1,15 +1,25 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, DurationMs } from '../../base/time.ts'
 import type { Observer } from '../../model/event.ts'
 import type { Gateway } from '../../model/gateway.ts'
 import { GOING_AWAY } from './close-frame.ts'
 import { createInFlight, type FaceParts } from './exchange.ts'
 import { createHandle } from './handle.ts'
-import { createListener, type ListenAddress, type ListenerSettings } from './listener.ts'
+import { isLeaving } from './linger.ts'
+import { createListener, type ListenAddress, type ListenerEvents, type ListenerSettings } from './listener.ts'
 import { createPeers } from './peer.ts'
 import type { UpstreamPools } from './pools.ts'
 import { createTunnels } from './tunnels.ts'
 import { createUnparsable } from './unparsable.ts'
 import { createUpgrade } from './upgrade.ts'
+
+/** Requests on this listener that are for somebody else than the API behind it. */
+export interface Aside {
+  /** By the request target as sent. */
+  readonly takes: (rawTarget: string) => boolean
+  /** Answers it. `last`: nothing else will come on this connection. Never throws. */
+  readonly answer: (incoming: IncomingMessage, response: ServerResponse, context: { readonly peer: string | undefined; readonly last: boolean; readonly overloaded: boolean; readonly maxHeaders: number }) => void
+}
 
 export interface ProxyFaceSettings {
   /** Read once per request. */
@@ -19,6 +29,20 @@ export interface ProxyFaceSettings {
   /** Not closed with the face: they outlive reloads. */
   readonly pools: UpstreamPools
   readonly listener: ListenerSettings
+  readonly aside?: Aside
+}
+
+const MAX_IN_FLIGHT = 10_000
+
+/** Hands on what is for somebody else; counted, so that a drain waits for it. */
+function withAside({ request }: Pick<ListenerEvents, 'request'>, aside: Aside, { peers, inFlight, isDraining, listener }: FaceParts): ListenerEvents['request'] {
+  return (incoming, response, awaitsContinue) => {
+    if (!aside.takes(incoming.url ?? '')) return request(incoming, response, awaitsContinue)
+    if (isLeaving(incoming.socket)) return
+    inFlight.enter()
+    response.once('close', inFlight.leave)
+    aside.answer(incoming, response, { peer: peers.of(incoming.socket), last: isDraining(), overloaded: inFlight.count() > (listener.maxInFlight ?? MAX_IN_FLIGHT), maxHeaders: listener.maxHeaders })
+  }
 }
 
 /** The face that stands in front of an API: HTTP in, the same HTTP out, with a decision in between. */
@@ -43,14 +67,16 @@ export interface ProxyFace {
  *
  * @throws when a PEM file of the listener cannot be read or used
  */
-export function createProxyFace({ gateway, observer, clock, pools, listener: settings }: ProxyFaceSettings): ProxyFace {
+export function createProxyFace({ gateway, observer, clock, pools, listener: settings, aside }: ProxyFaceSettings): ProxyFace {
   const inFlight = createInFlight()
   const tunnels = createTunnels({ observer, clock })
   let isDraining = false
   const peers = createPeers(settings)
   const parts: FaceParts = { gateway, observer, clock, pools, peers, listener: settings, isDraining: () => isDraining, inFlight }
   const upgrades = createUpgrade(parts, tunnels)
-  const listener = createListener({ settings, observer, peers, trustedProxies: () => gateway().wire.trustedProxies }, { ...createHandle(parts), ...upgrades, unparsable: createUnparsable(parts) })
+  const handle = createHandle(parts)
+  const request = aside ? withAside(handle, aside, parts) : handle.request
+  const listener = createListener({ settings, observer, peers, trustedProxies: () => gateway().wire.trustedProxies, ...(aside && { aside: aside.takes }) }, { ...handle, ...upgrades, request, unparsable: createUnparsable(parts) })
 
   const drain = async (timeoutMs: DurationMs): Promise<void> => {
     isDraining = true

@@ -1,0 +1,53 @@
+import type { Finding } from './finding.ts'
+import type { Config } from './schema.ts'
+
+/** Fewer characters could be guessed. */
+const SHORTEST_SECRET = 16
+
+const isDedicatedSocket = ({ mode, listen, forward_auth }: Config): boolean => {
+  const own = forward_auth?.listen ?? (mode === 'forward_auth' ? ('host' in listen ? listen : listen.address) : undefined)
+  return own?.path !== undefined
+}
+
+/** Whoever may ask for decisions may ask in anybody's name, so there is no default for it (T23). */
+function trust(config: Config): readonly Finding[] {
+  const secrets = config.forward_auth?.secret ?? []
+  const short = secrets.flatMap((secret, index): Finding[] => (secret.length < SHORTEST_SECRET ? [{ path: ['forward_auth', 'secret', ...(secrets.length > 1 ? [index] : [])], message: `expected at least ${SHORTEST_SECRET} characters; \`openssl rand -base64 32\` makes good ones` }] : []))
+  if (short.length > 0 || secrets.length > 0 || config.client_ip.trusted_proxies.length > 0 || isDedicatedSocket(config)) return short
+  return [{ path: ['client_ip', 'trusted_proxies'], message: 'empty, and forward-auth answers only proxies that are known; name their networks here, set forward_auth.secret, or listen on a unix socket', needs: ['client_ip', 'forward_auth', 'listen', 'mode'] }]
+}
+
+/** What only a proxy can do. */
+function impossible({ mode, listen, forward_auth, routes }: Config): readonly Finding[] {
+  if (mode === 'proxy') return []
+  return [
+    ...(forward_auth?.listen ? [{ path: ['forward_auth', 'listen'], message: 'with "mode: forward_auth" there is nothing but checks; their address is "listen"', needs: ['mode'] as const }] : []),
+    ...('proxy_protocol' in listen && listen.proxy_protocol ? [{ path: ['listen', 'proxy_protocol'], message: 'callers of forward-auth connect themselves, and the PROXY protocol would name somebody else as the caller', needs: ['mode'] as const }] : []),
+    ...(routes ?? []).flatMap((route, index): Finding[] => {
+      const at = (key: string, why: string): Finding => ({ path: ['routes', index, key], message: `${why}; with "mode: forward_auth" no request could pass here`, at: 'key', needs: ['mode'] })
+      return [
+        ...(route.body ? [at('body', 'forward-auth never sees the body of a request')] : []),
+        ...(route.respond ? [at('respond', 'forward-auth cannot answer in the place of the upstream')] : []),
+      ]
+    }),
+  ]
+}
+
+/** Whether checks are answered at all. */
+export const answersChecks = ({ mode, forward_auth }: Pick<Config, 'mode' | 'forward_auth'>): boolean => mode === 'forward_auth' || forward_auth !== undefined
+
+/** What is wrong with a config that answers checks of other proxies. */
+export const checkForwardAuth = (config: Config): readonly Finding[] => (answersChecks(config) ? [...trust(config), ...impossible(config)] : [])
+
+/** Settings that nothing comes of, because another proxy does the forwarding. */
+export function forwardAuthWarnings({ mode, routes, upstreams }: Config): readonly Finding[] {
+  if (mode === 'proxy') return []
+  const idle = (path: Finding['path']): Finding => ({ path, message: 'has no effect with "mode: forward_auth": the proxy that asks does the forwarding', at: 'key', needs: ['mode'] })
+  return [
+    ...(upstreams === undefined ? [] : [idle(['upstreams'])]),
+    ...(routes ?? []).flatMap(({ rewrite, mcp }, index): Finding[] => [
+      ...(rewrite ? [idle(['routes', index, 'rewrite'])] : []),
+      ...(mcp ? [{ path: ['routes', index, 'mcp'], message: 'with "mode: forward_auth" the metadata of RFC 9728 must be served by the upstream; only the challenge is sent from here', at: 'key' as const, needs: ['mode'] as const }] : []),
+    ]),
+  ]
+}
