@@ -43,8 +43,8 @@ function firstOf<T>(document: unknown, pointers: readonly string[] | undefined, 
 
 const texts = (values: readonly unknown[]): readonly string[] => values.filter((value): value is string => typeof value === 'string' && value !== '')
 
-/** One text without control characters; what could stand in a header. */
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value.length > 0 && value.length <= 255 && !/\p{Cc}/u.test(value) ? value : undefined)
+/** One text without control characters or half ones; what could stand in a header. */
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value.length > 0 && value.length <= 255 && value.isWellFormed() && !/\p{Cc}/u.test(value) ? value : undefined)
 
 /** The first place that holds anything decides: an odd id must not give way to an e-mail address. */
 function subjectIn(document: unknown, pointers: readonly string[]): string | undefined {

@@ -43,7 +43,7 @@ describe('a subject that is fine', () => {
 })
 
 describe('an e-mail address', () => {
-  it.each(['a@b.test\r\nX-User-Id: root', 'a\u0000@b.test', ['a@b.test'], { a: 1 }, 7, 'x'.repeat(300)])('%j is not passed on, and forges nothing', async (email) => {
+  it.each(['a@b.test\r\nX-User-Id: root', 'a\u0000@b.test', 'a\ud800@b.test', ['a@b.test'], { a: 1 }, 7, 'x'.repeat(300)])('%j is not passed on, and forges nothing', async (email) => {
     const { arrived } = await attack(bytesOf('GET /guarded/x', [bearer(await token({ email })), 'X-User-Email: forged@b.test', 'Connection: close']))
     expect(arrived).toHaveLength(1)
     expect(valuesOf(arrived[0]!.headers, 'x-user-email')).toEqual([])
