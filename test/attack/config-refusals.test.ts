@@ -132,7 +132,7 @@ const REFUSED: readonly (readonly [title: string, config: WrittenConfig, env?: N
 ]
 
 describe('a config', () => {
-  it.each(REFUSED)('with %s is refused', (_title, config, env) => {
+  it.each(REFUSED.map(([title, config, env = {}]) => [title, config, env] as const))('with %s is refused', (_title, config, env) => {
     const messages = refusalOf(config, env)
     expect(messages).toBeDefined()
     // What is wrong is said; what is secret is not.
