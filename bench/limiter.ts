@@ -33,7 +33,7 @@ const windows = (quota: number) => WINDOWS.map(([id, windowMs]) => policy({ id: 
 /** One way to decide a request. The number keeps partitions apart: a thousand of them take turns. */
 interface Subject { readonly name: string; readonly decide: (n: number) => unknown; readonly close?: () => unknown }
 
-interface Sample { readonly cpuUs: number; readonly perSecond: number; readonly roundTrips: number }
+interface Sample { readonly cpuUs: number; readonly storeCpuUs: number; readonly perSecond: number; readonly roundTrips: number }
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
@@ -43,18 +43,25 @@ async function scriptCalls(server: RedisServer): Promise<number> {
   return ['eval', 'evalsha'].reduce((sum, name) => sum + Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0), 0)
 }
 
+/** CPU time of the store so far, µs. */
+async function storeCpu(server: RedisServer): Promise<number> {
+  const text = String(await server.command('INFO', 'cpu'))
+  return ['user', 'sys'].reduce((sum, name) => sum + Number(new RegExp(`used_cpu_${name}:([\\d.]+)`).exec(text)?.[1] ?? 0) * 1e6, 0)
+}
+
 async function run(subject: Subject, server: RedisServer, calls: number): Promise<Sample> {
   let next = 0
   const worker = async (): Promise<void> => {
     for (let n = next++; n < calls; n = next++) await subject.decide(n)
   }
   const before = await scriptCalls(server)
+  const storeBefore = await storeCpu(server)
   const startedAt = performance.now()
   const cpu = process.cpuUsage()
   await Promise.all(Array.from({ length: CONCURRENCY }, worker))
   const { user, system } = process.cpuUsage(cpu)
   const seconds = (performance.now() - startedAt) / 1_000
-  return { cpuUs: (user + system) / calls, perSecond: calls / seconds, roundTrips: ((await scriptCalls(server)) - before) / calls }
+  return { cpuUs: (user + system) / calls, storeCpuUs: ((await storeCpu(server)) - storeBefore) / calls, perSecond: calls / seconds, roundTrips: ((await scriptCalls(server)) - before) / calls }
 }
 
 function redisLimiter(server: RedisServer, prefix: string, observer = SILENT) {
@@ -114,11 +121,11 @@ try {
   for (const subject of all) await run(subject, server, Math.ceil(CALLS / 4)) // warm-up
   for (let round = 0; round < ROUNDS; round += 1) for (const subject of all) samples.get(subject.name)?.push(await run(subject, server, CALLS))
   for (const subject of all) await subject.close?.()
-  const rows = [...samples].map(([name, of]) => ({ name, cpuUs: median(of.map(({ cpuUs }) => cpuUs)), perSecond: median(of.map(({ perSecond }) => perSecond)), roundTrips: median(of.map(({ roundTrips }) => roundTrips)) }))
+  const rows = [...samples].map(([name, of]) => ({ name, cpuUs: median(of.map(({ cpuUs }) => cpuUs)), storeCpuUs: median(of.map(({ storeCpuUs }) => storeCpuUs)), perSecond: median(of.map(({ perSecond }) => perSecond)), roundTrips: median(of.map(({ roundTrips }) => roundTrips)) }))
   const result = { at: new Date().toISOString(), command: `node bench/limiter.ts --calls ${CALLS} --rounds ${ROUNDS}`, machine: { cpu: cpus()[0]?.model.trim(), cores: cpus().length, node: process.version }, concurrency: CONCURRENCY, rows }
   mkdirSync(join(import.meta.dirname, 'results'), { recursive: true })
   writeFileSync(join(import.meta.dirname, 'results', 'limiter.json'), `${JSON.stringify(result, undefined, 2)}\n`)
-  process.stdout.write(`${['| three windows | CPU µs/call | calls/s | script calls per request |', '|---|---|---|---|', ...rows.map(({ name, cpuUs, perSecond, roundTrips }) => `| ${name} | ${cpuUs.toFixed(1)} | ${perSecond.toFixed(0)} | ${roundTrips.toFixed(2)} |`)].join('\n')}\n`)
+  process.stdout.write(`${['| three windows | CPU µs/call here | CPU µs/call in the store | calls/s | script calls per request |', '|---|---|---|---|---|', ...rows.map(({ name, cpuUs, storeCpuUs, perSecond, roundTrips }) => `| ${name} | ${cpuUs.toFixed(1)} | ${storeCpuUs.toFixed(1)} | ${perSecond.toFixed(0)} | ${roundTrips.toFixed(2)} |`)].join('\n')}\n`)
 } finally {
   await server.stop()
 }

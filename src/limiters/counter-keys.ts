@@ -41,17 +41,22 @@ export function createCounterKeys({ prefix, secret }: { readonly prefix: string;
  */
 export const fieldOf = ({ id, algorithm, windowMs }: QuotaPolicy): string => `${algorithm}:${windowMs}:${id}`
 
-const specs = new WeakMap<QuotaPolicy, string>()
+/** What the script needs of a policy: before the token, and after it. Written once per policy. */
+interface Spec { readonly head: string; readonly more: string; readonly plain: boolean; readonly field: string }
 
-/** What the script needs of a policy, before the token: written once per policy. */
-function specOf(policy: QuotaPolicy): string {
+const specs = new WeakMap<QuotaPolicy, Spec>()
+
+function specOf(policy: QuotaPolicy): Spec {
   const known = specs.get(policy)
-  if (known !== undefined) return known
+  if (known) return known
   const { algorithm, quota, windowMs, burst = quota, backoffMs = 0, shadow } = policy
-  const spec = `${algorithm} ${quota} ${windowMs} ${burst} ${backoffMs} ${shadow ? 1 : 0}`
+  const spec = { head: `${algorithm} ${quota} ${windowMs}`, more: `${burst},${backoffMs},${shadow ? 1 : 0}`, plain: algorithm !== 'gcra' && backoffMs === 0 && !shadow, field: fieldOf(policy) }
   specs.set(policy, spec)
   return spec
 }
 
 /** One charge as the script reads it. `key` counts from 1; `token` names the window that units are given back to. */
-export const argumentOf = ({ policy, cost }: Charge, key: number, token = 0): string => `${key} ${cost} ${specOf(policy)} ${token} ${fieldOf(policy)}`
+export function argumentOf({ policy, cost }: Charge, key: number, token = 0): string {
+  const { head, more, plain, field } = specOf(policy)
+  return `${key} ${cost} ${head} ${plain && token === 0 ? '-' : `${more},${token}`} ${field}`
+}

@@ -11,7 +11,7 @@ const scriptOf = (lua: string): StoreScript => ({ lua, sha1: createHash('sha1').
 /**
  * Shared by both scripts. ARGV[1] is a number that the answer repeats, so that an answer can never be taken for that of another call
  * (go-redis CVE-2025-29923, redis-py CVE-2023-28859). ARGV[2] is the time in milliseconds, or 0 for the clock of the store. Every further
- * argument is one charge: `key cost algorithm quota window burst backoff shadow token field`.
+ * argument is one charge: `key cost algorithm quota window more field`, where `more` is `-` or `burst,backoff,shadow,token`: most have none of it.
  */
 const READ = `
 local now = tonumber(ARGV[2])
@@ -21,11 +21,16 @@ if now == 0 then
 end
 local charges, fields, counters = {}, {}, {}
 for i = 3, #ARGV do
-  local key, cost, algorithm, quota, window, burst, backoff, shadow, token, field = string.match(ARGV[i], '^(%d+) (%d+) (%a+) (%d+) (%d+) (%d+) (%d+) ([01]) (%d+) (.*)$')
+  local key, cost, algorithm, quota, window, more, field = string.match(ARGV[i], '^(%d+) (%d+) (%a+) (%d+) (%d+) (%S+) (.*)$')
   if not key then return redis.error_reply('POSTERN malformed charge') end
   key = tonumber(key)
-  charges[i - 2] = { key = key, cost = tonumber(cost), algorithm = algorithm, quota = tonumber(quota), window = tonumber(window),
-    burst = tonumber(burst), backoff = tonumber(backoff), shadow = shadow == '1', token = tonumber(token), field = field }
+  local c = { key = key, cost = tonumber(cost), algorithm = algorithm, quota = tonumber(quota), window = tonumber(window), burst = 0, backoff = 0, shadow = false, token = 0, field = field }
+  if more ~= '-' then
+    local burst, backoff, shadow, token = string.match(more, '^(%d+),(%d+),([01]),(%d+)$')
+    if not burst then return redis.error_reply('POSTERN malformed charge') end
+    c.burst, c.backoff, c.shadow, c.token = tonumber(burst), tonumber(backoff), shadow == '1', tonumber(token)
+  end
+  charges[i - 2] = c
   local of = fields[key]
   if not of then of = {}; fields[key] = of end
   of[#of + 1] = field

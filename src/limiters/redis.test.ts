@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { assert, asyncProperty } from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createAuthority } from '../../test/support/certificates.ts'
 import { policy } from '../../test/support/described.ts'
 import { scenario } from '../../test/support/limit-arbitraries.ts'
 import { createLimitModel } from '../../test/support/limit-model.ts'
-import { eventually, redisInstalled, startRedis, type RedisServer } from '../../test/support/redis.ts'
+import { eventually, freePort, redisInstalled, startRedis, type RedisServer } from '../../test/support/redis.ts'
 import { SILENT } from '../model/event.ts'
 import { limiterContract } from './limiter.contract.ts'
 import type { Charge, ServiceLimit } from '../model/quota.ts'
@@ -170,6 +171,43 @@ describe.skipIf(!available)('on a real redis', () => {
     expect(answers).toEqual([false, false, true])
     expect(limiter.state().status).toBe('serving')
     expect((await limiter.consume([{ policy: four, partition: 'b', cost: 4 }], Date.now()))[0]?.exceeded).toBe(false)
+  })
+
+  it('warns of a store that may evict counters', async () => {
+    const noticed: string[] = []
+    await server.command('CONFIG', 'SET', 'maxmemory', '100mb')
+    await server.command('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
+    const limiter = create({ observer: { ...SILENT, noticed: (_level, code) => void noticed.push(code) } })
+    await limiter.ready()
+    await server.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
+    expect(noticed).toEqual(['store_available', 'store_may_evict'])
+  })
+
+  it('takes a password and an ACL user that may do no more than count', async () => {
+    await server.command('ACL', 'SETUSER', 'limits', 'on', '>pass', '~acl:*', '+eval', '+evalsha', '+hmget', '+hset', '+hgetall', '+hkeys', '+hdel', '+pttl', '+pexpire', '+time', '+get', '+incr', '+info', '+hello', '+auth', '+client')
+    const limiter = create({ prefix: 'acl', time: 'store', store: { kind: 'single', nodes: [{ host: '127.0.0.1', port: server.port }], deadlineMs: 1_000, username: 'limits', password: 'pass' } })
+    await limiter.ready()
+    const charges = [{ policy: policy({ quota: 2 }), partition: 'a', cost: 1 }]
+    expect((await limiter.consume(charges, Date.now()))[0]).toMatchObject({ exceeded: false, remaining: 1 })
+    expect(limiter.state()).toMatchObject({ status: 'serving' })
+    expect(await limiter.resetLimits('a')).toBe(1)
+    await server.command('ACL', 'SETUSER', 'limits', '>other', '<pass')
+    const locked = create({ prefix: 'acl', store: { kind: 'single', nodes: [{ host: '127.0.0.1', port: server.port }], deadlineMs: 1_000, username: 'limits', password: 'pass' } })
+    await locked.ready(300)
+    expect(locked.state()).toMatchObject({ status: 'down', detail: expect.stringContaining('WRONGPASS') })
+  })
+
+  it('speaks TLS, and only with a server that the authority vouches for', async () => {
+    const authority = createAuthority()
+    const { keyFile, certificateFile } = authority.issue('redis', 'IP:127.0.0.1')
+    const port = await freePort()
+    const secure = await startRedis({ config: [`tls-port ${port}`, `tls-cert-file ${certificateFile}`, `tls-key-file ${keyFile}`, `tls-ca-cert-file ${authority.caFile}`, 'tls-auth-clients no'] })
+    const store = { kind: 'single', nodes: [{ host: '127.0.0.1', port }], deadlineMs: 1_000 } as const
+    const [trusting, doubting] = [create({ store: { ...store, tls: { ca: authority.ca } } }), create({ store: { ...store, tls: {} } })]
+    await Promise.all([trusting.ready(), doubting.ready(500)])
+    expect(trusting.state().status).toBe('serving')
+    expect(doubting.state()).toMatchObject({ status: 'down', detail: expect.stringMatching(/certificate/) })
+    await Promise.all([trusting.close(), doubting.close(), secure.stop(), authority.close()])
   })
 
   it('sends the script again when the store forgot it', async () => {

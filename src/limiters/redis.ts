@@ -11,6 +11,7 @@ import { createShards, type Charged } from './shards.ts'
 import { createStoreClient, type StoreClient } from './store-client.ts'
 import type { StoreState } from './store-health.ts'
 import { createStoreLink } from './store-link.ts'
+import { adviseAboutStore } from './store-advice.ts'
 import { storeName, type StoreSettings } from './store-settings.ts'
 import { createWithoutStore } from './without-store.ts'
 
@@ -110,7 +111,7 @@ export function createRedisLimiter(settings: RedisLimiterSettings): RedisLimiter
     resetLimits: desk.resetLimits,
     ready: async (waitMs) => {
       await link.ready(waitMs)
-      if (link.state().status !== 'down') await desk.noticeResets()
+      if (link.state().status !== 'down') await Promise.all([desk.noticeResets(), adviseAboutStore(client, observer, storeName(store))])
     },
     state: link.state,
     close: async () => {

@@ -19,7 +19,10 @@ export interface RedisServer {
   readonly stop: () => Promise<void>
 }
 
-const installed = spawnSync('redis-server', ['--version']).status === 0
+/** Another server that speaks the same, such as `valkey-server`. */
+const BINARY = process.env['REDIS_SERVER'] ?? 'redis-server'
+
+const installed = spawnSync(BINARY, ['--version']).status === 0
 
 /**
  * Whether real servers can be started. Says so on stderr when not, since a skipped test must be seen; with `POSTERN_PEERS=required` it is an error.
@@ -75,7 +78,7 @@ export async function startRedis({ port: wanted, config = [], sentinel = false }
     return connection.call(name, ...args)
   }
   const start = async (): Promise<void> => {
-    child = spawn('redis-server', [file, ...(sentinel ? ['--sentinel'] : [])], { stdio: 'ignore' })
+    child = spawn(BINARY, [file, ...(sentinel ? ['--sentinel'] : [])], { stdio: 'ignore' })
     await eventually(async () => (await command('PING')) === 'PONG', `redis-server answers on ${port}`)
   }
   const end = async (signal: NodeJS.Signals): Promise<void> => {
