@@ -54,10 +54,20 @@ async function privateKey({ key, algorithm, keyId }: { readonly key: string; rea
   return { key: imported, ...(kid === undefined ? {} : { kid }) }
 }
 
+/** As a form has it (RFC 6749 section 2.3.1), with no more encoded than must be: not every server decodes, and plain names then fit those too. */
+const formEncoded = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1)
+
+const basic = (clientId: string, secret: string): oauth.ClientAuth => {
+  const pair = Buffer.from(`${formEncoded(clientId)}:${formEncoded(secret)}`).toString('base64')
+  return (_server, _client, _body, headers) => {
+    headers.set('authorization', `Basic ${pair}`)
+  }
+}
+
 async function clientAuthOf(credential: IntrospectionCredential): Promise<oauth.ClientAuth> {
   switch (credential.kind) {
     case 'basic':
-      return oauth.ClientSecretBasic(credential.clientSecret)
+      return basic(credential.clientId, credential.clientSecret)
     case 'post':
       return oauth.ClientSecretPost(credential.clientSecret)
     case 'bearer':

@@ -175,7 +175,7 @@ describe('introspection at a misbehaving issuer', () => {
     await at().verify('to-ken+/~._=')
     expect(idp.seen).toMatchObject([{ method: 'POST', target: '/introspect', headers: { 'accept-encoding': 'identity', 'user-agent': 'postern', 'content-type': expect.stringContaining('application/x-www-form-urlencoded') } }])
     expect(new URLSearchParams(idp.seen[0]?.body).get('token')).toBe('to-ken+/~._=')
-    expect(atob(String(idp.seen[0]?.headers.authorization).slice(6))).toBe(`orders%2Dapi:${'p%40ss%3Aword%2F%2B'}`)
+    expect(atob(String(idp.seen[0]?.headers.authorization).slice(6))).toBe(`orders-api:${'p%40ss%3Aword%2F%2B'}`)
   })
 
   it('may ask with a bearer token of its own', async () => {
