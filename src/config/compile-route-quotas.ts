@@ -16,19 +16,23 @@ function compileAll(quotas: readonly QuotaConfig[], path: ConfigPath, routeId: s
   return quotas.map((quota, index) => compileQuota(quota, [...path, index], { kinds, routeId, partitionSecret, mistakes }, namespace)).filter((quota) => quota !== undefined)
 }
 
-/** A principal's own limits, else those of its tier; a tier without limits is unlimited. */
+/**
+ * A principal's own limits, else those of its tier; a tier without limits is unlimited. Nobody escapes by having no tier, or one that
+ * the config does not know: those have the limits of the lowest.
+ */
 function tierQuotas(routeId: string, context: RouteContext): RouteQuotas {
   const byTier = new Map<string, readonly QuotaRule[]>()
   for (const [tier, { limits }] of Object.entries(context.config.tiers ?? {})) {
     byTier.set(tier, compileAll(limits, ['tiers', tier, 'limits'], routeId, context, tier).map(({ rule }) => rule))
   }
+  const [lowest = []] = byTier.values()
   const own = compileQuota({ name: 'own', key: 'credential', limit: 1, window: 1, cost: 1, on_store_error: 'local', shadow: false, report: 'none' }, [], { ...context, routeId })
   return {
     client: [],
     principal: ({ primary }) => {
       if (primary.kind !== 'identified') return []
       if (primary.quotas && own) return primary.quotas.map((policy) => ({ policy, cost: 1, partitionOf: own.rule.partitionOf }))
-      return (primary.tier === undefined ? undefined : byTier.get(primary.tier)) ?? []
+      return (primary.tier === undefined ? undefined : byTier.get(primary.tier)) ?? lowest
     },
   }
 }
