@@ -38,7 +38,7 @@ function upstreamChecks({ compiled, loaded }: Prepared, stateOf: StatusSources['
 /** Without it each quota falls back as the config says, on every instance alike. */
 function storeChecks({ compiled: { limits } }: Prepared): readonly OpsCheck[] {
   const state = limits.store?.state()
-  return state === undefined ? [] : [check('limits_store', state.status === 'serving', state.detail)]
+  return state === undefined ? [] : [check('limits_store', state.status !== 'down', state.detail)]
 }
 
 /** What does not stop anything, but must not be forgotten either. */
