@@ -91,8 +91,8 @@ export interface ForwardAuthSettings {
   /** SHA-256 of the secrets that a caller may show in `X-Postern-Secret`; with any, every caller must. */
   readonly secretDigests: readonly Uint8Array[]
   /**
-   * Credential headers, lower-case, that callers are set up to replace by what the answer has under these names: they stay away from
-   * the upstream by not being returned, and get there by being returned.
+   * Credential headers, lower-case, that callers are set up to replace by what the answer has under these names: the upstream gets
+   * what is returned, so an empty one takes the credential away.
    */
   readonly returned: readonly string[]
 }

@@ -12,6 +12,8 @@ type Fields = readonly (readonly [name: string, value: string])[]
 export interface Passage {
   /** Fields for the upstream. Every identity header is among them, empty where nobody is known. */
   readonly fields: Fields
+  /** Credential headers that callers replace by what is here: the value that the upstream may have, or nothing. */
+  readonly credentials: Fields
   /** Fields that the upstream must not get; lower-case. */
   readonly remove: readonly string[]
 }

@@ -18,6 +18,7 @@ export const ENVOY: Dialect = {
     const rawTarget = url.slice(ENVOY_PREFIX.length)
     return rawTarget.startsWith('/') ? { method, rawTarget, host, scheme } : ambiguous('target', 'the forwarder did not send the path of the request')
   },
-  allow: ({ fields, remove }) => passage(remove.length === 0 ? fields : [...fields, ['x-envoy-auth-headers-to-remove', remove.join(',')]]),
+  allow: ({ fields, credentials, remove }) =>
+    passage([...fields, ...credentials.filter(([, value]) => value !== ''), ...(remove.length === 0 ? [] : [['x-envoy-auth-headers-to-remove', remove.join(',')] as const])]),
   refuse: (reply) => reply,
 }

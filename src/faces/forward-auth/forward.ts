@@ -4,8 +4,8 @@ import { type Dialect, oneOf, passage } from './dialect.ts'
 
 /**
  * Traefik, Caddy and HAProxy, at `/_postern/forward`: the request is in `X-Forwarded-Method`, `-Uri`, `-Host` and `-Proto`. Their
- * answer to the client is ours, whatever its status. They cannot be told what to remove: a field that they are set up to copy
- * and that is missing here is a field that the upstream does not get.
+ * answer to the client is ours, whatever its status. They cannot be told what to remove, so what the upstream shall not get is given
+ * back empty. Caddy 2.6 writes the text of its own placeholder into the request for a field that it is to copy and does not find.
  */
 export const FORWARD: Dialect = {
   id: 'forward',
@@ -21,6 +21,6 @@ export const FORWARD: Dialect = {
     if (host === undefined || scheme === undefined) return ambiguous('x-forwarded-host, x-forwarded-proto', 'nobody who is trusted says so')
     return { method, rawTarget, host, scheme }
   },
-  allow: ({ fields }) => passage(fields),
+  allow: ({ fields, credentials }) => passage([...fields, ...credentials]),
   refuse: (reply) => reply,
 }

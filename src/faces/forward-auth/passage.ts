@@ -37,13 +37,13 @@ function identityFields(owned: OwnedHeaders, set: Fields): Fields {
 }
 
 /** What is left of the credential headers that callers replace by ours. */
-function keptFields(request: RequestDescription, decision: Allow | Answer, { forwardAuth }: Gateway): Fields {
+function credentialFields(request: RequestDescription, decision: Allow | Answer, { forwardAuth }: Gateway): Fields {
   if (!forwardAuth || forwardAuth.returned.length === 0) return []
   const { remove, removeCookies } = decision.outcome === 'allow' ? decision.mutation : NO_MUTATION
-  return forwardAuth.returned.flatMap((name): Fields => {
+  return forwardAuth.returned.map((name) => {
     const lines = remove.includes(name) ? [] : (request.headers.get(name) ?? [])
     const kept = name === 'cookie' ? lines.flatMap((line) => withoutCookies(line, removeCookies) ?? []) : lines
-    return kept.length === 0 ? [] : [[name, kept.join(name === 'cookie' ? '; ' : ', ')]]
+    return [name, kept.join(name === 'cookie' ? '; ' : ', ')]
   })
 }
 
@@ -57,11 +57,12 @@ function removedFields(request: RequestDescription, { mutation, route }: Allow):
 /** The fields of an answer that lets a request pass. A preflight passes as nobody: only the upstream can answer it. */
 export function passageOf(request: RequestDescription, decision: Allow | Answer, gateway: Gateway, now: number): Passage {
   const { owned, rateLimitFields: settings } = gateway.wire
-  if (decision.outcome === 'answer') return { fields: [...nobody(owned), ...keptFields(request, decision, gateway)], remove: [] }
+  if (decision.outcome === 'answer') return { fields: nobody(owned), credentials: credentialFields(request, decision, gateway), remove: [] }
   const { mutation, route, limits } = decision
   const others = [...route.requestHeaders.set, ...mutation.set].filter(([name]) => !owned.identity.has(foldedName(name)) && !FRAMING.test(foldedName(name)))
   return {
-    fields: [...identityFields(owned, mutation.set), ...others, ...keptFields(request, decision, gateway), ...rateLimitFields(limits, settings, now)],
+    fields: [...identityFields(owned, mutation.set), ...others, ...rateLimitFields(limits, settings, now)],
+    credentials: credentialFields(request, decision, gateway),
     remove: removedFields(request, decision),
   }
 }

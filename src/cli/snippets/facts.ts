@@ -1,0 +1,99 @@
+import { strippedHeaders } from '../../config/compile-forward-auth.ts'
+import { clientAddress } from '../../config/check-config.ts'
+import type { Address } from '../../config/scalars.ts'
+import type { Config } from '../../config/schema.ts'
+import type { Authenticator } from '../../model/ports.ts'
+
+/** What a snippet is filled in with. */
+export interface SnippetFacts {
+  /** `host:port` at which callers and clients reach Postern. */
+  readonly postern: string
+  /** `host:port` of the API. */
+  readonly api: string
+  /** `host:port` where the calling proxy takes clients. */
+  readonly listen: string
+  readonly opsPort: number
+  /** Identity headers and others that Postern writes, as they are written. */
+  readonly identity: readonly string[]
+  /** Credential headers that the upstream shall not see, unless Postern gives them back. */
+  readonly stripped: readonly string[]
+  /** Every header in which a credential may stand, lower-case. */
+  readonly credentials: readonly string[]
+  /** The header in which the caller names the client. */
+  readonly clientIp: 'x-forwarded-for' | 'x-real-ip' | 'forwarded'
+  /** Callers must show the shared secret. */
+  readonly secret: boolean
+  /** Content type of refusals. */
+  readonly refusalType: string
+  /** Answers checks; otherwise it stands in front of the API itself. */
+  readonly forwardAuth: boolean
+  /** Seconds that a drain may take. */
+  readonly drainSeconds: number
+  /** The config, as it was written. */
+  readonly configText: string
+  /** Version of the image. */
+  readonly version: string
+}
+
+/** A snippet: one or more files. */
+export type Snippet = ReadonlyMap<string, string>
+
+/** Names that an operator chose, once each, in any case. */
+function distinct(names: readonly string[]): readonly string[] {
+  const known = new Map(names.map((name) => [name.toLowerCase(), name]))
+  return [...known.values()]
+}
+
+function writtenHeaders(config: Config): readonly string[] {
+  const asserted = Object.values(config.authenticators ?? {}).flatMap((each) => (each.type === 'api_key' && each.subject ? [each.subject.from_header] : []))
+  const routes = (config.routes ?? []).flatMap(({ identity, request_headers }) => [...Object.keys(identity ?? {}), ...Object.keys(request_headers?.set ?? {})])
+  return distinct([...Object.keys(config.identity ?? { 'X-User-Id': 'sub' }), ...routes, ...asserted])
+}
+
+const CASE: Readonly<Record<string, string>> = { authorization: 'Authorization', cookie: 'Cookie' }
+
+const written = (lower: string): string => CASE[lower] ?? lower.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase())
+
+/** `host:port` for a program on the same machine: a listener on every address is reached on loopback. */
+function reachable({ host, port, path }: Address): string {
+  if (path !== undefined) return `unix:${path}`
+  const near = host === '0.0.0.0' || host === '' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `${near.includes(':') ? `[${near}]` : near}:${port}`
+}
+
+function apiOf({ upstreams }: Config): string | undefined {
+  const url = Object.values(upstreams ?? {})[0]?.url
+  return url !== undefined && URL.canParse(url) && !url.startsWith('unix:') ? new URL(url).host : undefined
+}
+
+export interface FactsInput {
+  readonly config: Config
+  readonly authenticators: readonly Pick<Authenticator, 'forwardCredential' | 'carriers'>[]
+  readonly configText: string
+  readonly version: string
+  /** What the operator says instead of what the config says. */
+  readonly overrides?: { readonly postern?: string | undefined; readonly api?: string | undefined; readonly listen?: string | undefined }
+}
+
+/** Reads off a config what a snippet needs. Secrets are never among it. */
+export function factsOf({ config, authenticators, configText, version, overrides = {} }: FactsInput): SnippetFacts {
+  const carriers = authenticators.flatMap((each) => each.carriers.map(({ kind, name }) => (kind === 'cookie' ? 'cookie' : name.toLowerCase())))
+  const { forward_auth, mode } = config
+  return {
+    postern: overrides.postern ?? reachable(forward_auth?.listen ?? clientAddress(config)),
+    api: overrides.api ?? apiOf(config) ?? '127.0.0.1:3000',
+    listen: overrides.listen ?? '127.0.0.1:8000',
+    opsPort: config.ops === 'off' ? 9090 : config.ops.port,
+    identity: writtenHeaders(config),
+    stripped: strippedHeaders(authenticators).map(written),
+    credentials: [...new Set(['authorization', ...carriers])],
+    clientIp: config.client_ip.header[0] ?? 'x-forwarded-for',
+    secret: (forward_auth?.secret ?? []).length > 0,
+    refusalType: config.errors.shape === undefined ? 'application/problem+json' : 'application/json',
+    forwardAuth: mode === 'forward_auth' || forward_auth !== undefined,
+    drainSeconds: Math.ceil((config.drain.delay + config.drain.timeout) / 1_000),
+    configText,
+    version,
+  }
+}
+

@@ -1,0 +1,163 @@
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { parse } from 'yaml'
+import { envoySnippet } from '../../../src/cli/snippets/envoy.ts'
+import type { SnippetFacts } from '../../../src/cli/snippets/facts.ts'
+import { traefikSnippet } from '../../../src/cli/snippets/traefik.ts'
+import { type Caller, type CallerKind, onPath, portOf, startProgram } from './process.ts'
+
+/**
+ * Traefik and Envoy where their binaries are not: what their documentation says about the question, the answer and the request that goes
+ * on, driven by the very file that is shipped for them.
+ */
+
+type Lines = [name: string, value: string][]
+
+const HOP = new Set(['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'trailers', 'transfer-encoding', 'upgrade'])
+
+const linesOf = ({ rawHeaders }: IncomingMessage): Lines => Array.from({ length: rawHeaders.length / 2 }, (_, index) => [rawHeaders[2 * index]!, rawHeaders[2 * index + 1]!])
+
+const without = (lines: Lines, names: Iterable<string>): Lines => {
+  const set = new Set([...names].map((name) => name.toLowerCase()))
+  return lines.filter(([name]) => !set.has(name.toLowerCase()))
+}
+
+interface Answered { readonly status: number; readonly lines: Lines; readonly body: Buffer }
+
+function ask(postern: string, method: string, path: string, lines: Lines): Promise<Answered | undefined> {
+  const [host, port] = postern.split(':')
+  return new Promise((resolve) => {
+    const asking = request({ host, port, method, path, agent: false, headers: lines.flat(), timeout: 2_000 }, (answer) => {
+      const chunks: Buffer[] = []
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
+      answer.on('end', () => resolve({ status: answer.statusCode!, lines: linesOf(answer), body: Buffer.concat(chunks) }))
+    })
+    asking.once('error', () => resolve(undefined))
+    asking.end()
+  })
+}
+
+/** What a product makes of one request: an answer of its own, or the request that goes on. */
+type Judged = { readonly answer: Answered } | { readonly target: string; readonly lines: Lines; readonly toClient: Lines }
+type Judge = (incoming: IncomingMessage) => Promise<Judged>
+
+const refusal = (status: number): Judged => ({ answer: { status, lines: [], body: Buffer.alloc(0) } })
+
+function goOn(facts: SnippetFacts, incoming: IncomingMessage, response: ServerResponse, { target, lines, toClient }: Extract<Judged, { target: string }>): void {
+  const [host, port] = facts.api.split(':')
+  const onward = request({ host, port, method: incoming.method, path: target, agent: false, headers: lines.flat() }, (answer) => {
+    response.writeHead(answer.statusCode!, [...linesOf(answer), ...toClient].flat())
+    answer.pipe(response)
+  })
+  onward.once('error', () => response.destroy())
+  incoming.pipe(onward)
+}
+
+function tunnel(facts: SnippetFacts, incoming: IncomingMessage, socket: Duplex, { target, lines }: Extract<Judged, { target: string }>): void {
+  const [host, port] = facts.api.split(':')
+  const upstream = connect(Number(port), host!, () => upstream.write(`GET ${target} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}Connection: Upgrade\r\nUpgrade: ${incoming.headers.upgrade}\r\n\r\n`))
+  upstream.once('error', () => socket.destroy())
+  socket.once('error', () => upstream.destroy())
+  socket.pipe(upstream).pipe(socket)
+}
+
+async function listen(facts: SnippetFacts, judge: Judge): Promise<Caller> {
+  const server = createServer((incoming, response) => {
+    void judge(incoming).then((judged) => {
+      if (!('answer' in judged)) return goOn(facts, incoming, response, judged)
+      response.writeHead(judged.answer.status, without(judged.answer.lines, HOP).flat())
+      response.end(judged.answer.body)
+    })
+  })
+  server.on('upgrade', (incoming: IncomingMessage, socket: Duplex) => {
+    void judge(incoming).then((judged) => {
+      if (!('answer' in judged)) return tunnel(facts, incoming, socket, judged)
+      const { status, lines, body } = judged.answer
+      socket.end(`HTTP/1.1 ${status} Refused\r\n${without(lines, HOP).map(([name, value]) => `${name}: ${value}\r\n`).join('')}Connection: close\r\n\r\n${body.toString('latin1')}`)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(portOf(facts), '127.0.0.1', resolve))
+  return { port: portOf(facts), output: () => '', close: () => new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  }) }
+}
+
+/** Go's net/http takes a whole URL as target apart before a handler sees it, and Host follows the URL. */
+function goTarget(incoming: IncomingMessage): { readonly uri: string; readonly host: string } {
+  const whole = /^https?:\/\/([^/?#]*)(.*)$/.exec(incoming.url!)
+  return whole ? { host: whole[1]!, uri: whole[2] === '' ? '/' : whole[2]! } : { host: incoming.headers.host ?? '', uri: incoming.url! }
+}
+
+interface TraefikFile { readonly http: { readonly middlewares: { readonly postern: { readonly forwardAuth: { readonly address: string; readonly trustForwardHeader: boolean; readonly authResponseHeaders: string[] } } } } }
+
+/** pkg/middlewares/auth/forward.go: copies the headers, writes X-Forwarded-*, deletes each of authResponseHeaders before it sets it. */
+function traefikJudge(facts: SnippetFacts): Judge {
+  const { address, authResponseHeaders } = (parse(traefikSnippet(facts).get('dynamic.yaml')!) as TraefikFile).http.middlewares.postern.forwardAuth
+  const url = new URL(address)
+  return async (incoming) => {
+    const { host, uri } = goTarget(incoming)
+    // The entry point trusts nobody, so what the client says of these is gone already.
+    const clean = without(linesOf(incoming), [...HOP, 'host', 'content-length', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-forwarded-server', 'x-forwarded-uri', 'x-forwarded-method', 'x-forwarded-prefix', 'x-real-ip'])
+    const peer = incoming.socket.remoteAddress!
+    const said: Lines = [['X-Forwarded-For', peer], ['X-Forwarded-Method', incoming.method!], ['X-Forwarded-Proto', 'http'], ['X-Forwarded-Port', '80'], ['X-Forwarded-Host', host], ['X-Forwarded-Uri', uri]]
+    const answer = await ask(url.host, 'GET', url.pathname, [['Host', url.host], ...clean, ...said])
+    if (!answer) return refusal(500)
+    if (answer.status < 200 || answer.status > 299) return { answer }
+    const kept = without(clean, authResponseHeaders)
+    const set = answer.lines.filter(([name]) => authResponseHeaders.some((wanted) => wanted.toLowerCase() === name.toLowerCase()))
+    const length = linesOf(incoming).filter(([name]) => name.toLowerCase() === 'content-length')
+    return { target: uri, lines: [['Host', host], ...kept, ...length, ...set, ['X-Forwarded-For', peer]], toClient: [] }
+  }
+}
+
+interface Patterns { readonly patterns: readonly { readonly exact?: string; readonly safe_regex?: { readonly regex: string } }[] }
+interface ExtAuthz {
+  readonly failure_mode_allow: boolean
+  readonly status_on_error: { readonly code: string }
+  readonly allowed_headers: Patterns
+  readonly http_service: { readonly path_prefix: string; readonly authorization_response: { readonly allowed_upstream_headers: Patterns; readonly allowed_client_headers_on_success: Patterns } }
+}
+
+function extAuthzOf(facts: SnippetFacts): ExtAuthz {
+  // The shape of the file that is shipped, of which only one filter is looked at.
+  const file = parse(envoySnippet(facts).get('envoy.yaml')!) as { static_resources: { listeners: { filter_chains: { filters: { typed_config: { http_filters: { typed_config: ExtAuthz }[] } }[] }[] }[] } }
+  return file.static_resources.listeners[0]!.filter_chains[0]!.filters[0]!.typed_config.http_filters[0]!.typed_config
+}
+
+const matches = ({ patterns }: Patterns) => (name: string): boolean => patterns.some(({ exact, safe_regex }) => exact?.toLowerCase() === name.toLowerCase() || (safe_regex && new RegExp(`^(?:${safe_regex.regex})$`).test(name.toLowerCase())))
+
+/** ext_authz over HTTP: request line, Host, Content-Length and Authorization, and the listed headers; only 200 lets pass; 5xx is an error. */
+function envoyJudge(facts: SnippetFacts): Judge {
+  const filter = extAuthzOf(facts)
+  const { path_prefix, authorization_response: response } = filter.http_service
+  const [asked, upstream, success] = [matches(filter.allowed_headers), matches(response.allowed_upstream_headers), matches(response.allowed_client_headers_on_success)]
+  return async (incoming) => {
+    const lines = linesOf(incoming)
+    // headers_with_underscores_action: REJECT_REQUEST
+    if (lines.some(([name]) => name.includes('_'))) return refusal(400)
+    const absolute = /^https?:\/\/([^/?#]*)(.*)$/.exec(incoming.url!)
+    const [host, target] = absolute ? [absolute[1]!, absolute[2] === '' ? '/' : absolute[2]!] : [incoming.headers.host ?? '', incoming.url!]
+    const given = lines.filter(([name]) => name.toLowerCase() === 'x-forwarded-for').map(([, value]) => value)
+    const base: Lines = [...without(lines, [...HOP, 'host', 'x-forwarded-for', 'x-forwarded-proto']).filter(([name]) => !name.toLowerCase().startsWith('x-envoy-')), ['x-forwarded-for', [...given, incoming.socket.remoteAddress!].join(',')], ['x-forwarded-proto', 'http']]
+    const question: Lines = [['Host', host], ['Content-Length', '0'], ...base.filter(([name]) => name.toLowerCase() === 'authorization' || asked(name))]
+    const answer = await ask(facts.postern, incoming.method!, `${path_prefix}${target}`, question)
+    if (!answer) return filter.failure_mode_allow ? { target, lines: [['Host', host], ...base], toClient: [] } : refusal(503)
+    if (answer.status >= 500 && filter.failure_mode_allow) return { target, lines: [['Host', host], ...base], toClient: [] }
+    if (answer.status !== 200) return { answer }
+    const set = answer.lines.filter(([name]) => upstream(name))
+    const removed = answer.lines.filter(([name]) => name.toLowerCase() === 'x-envoy-auth-headers-to-remove').flatMap(([, value]) => value.split(',').map((name) => name.trim()))
+    return { target, lines: [['Host', host], ...without(base, [...set.map(([name]) => name), ...removed]), ...set], toClient: answer.lines.filter(([name]) => success(name)) }
+  }
+}
+
+const TRAEFIK_STATIC = (facts: SnippetFacts): string => `entryPoints: { web: { address: "${facts.listen}" } }\nproviders: { file: { filename: "@FOLDER@/dynamic.yaml" } }\n`
+
+export const TRAEFIK: CallerKind = onPath('traefik')
+  ? { name: 'Traefik', real: true, start: (facts) => startProgram({ files: new Map([...traefikSnippet(facts), ['traefik.yaml', TRAEFIK_STATIC(facts)]]), command: (folder) => ['traefik', `--configFile=${folder}/traefik.yaml`], port: portOf(facts) }) }
+  : { name: 'Traefik', real: false, start: (facts) => listen(facts, traefikJudge(facts)) }
+
+export const ENVOY: CallerKind = onPath('envoy')
+  ? { name: 'Envoy', real: true, start: (facts) => startProgram({ files: envoySnippet(facts), command: (folder) => ['envoy', '--use-dynamic-base-id', '-c', `${folder}/envoy.yaml`], port: portOf(facts) }) }
+  : { name: 'Envoy', real: false, start: (facts) => listen(facts, envoyJudge(facts)) }
