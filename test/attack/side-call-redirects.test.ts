@@ -11,7 +11,6 @@ const { attack, secrets, issuer } = await startTarget({
   config: ({ standard, issuer: known }) => ({
     authenticators: {
       token: { type: 'jwt', issuer: known.url, audience: ['api'], jwks_url: known.jwksUrl, jwks: { cooldown: '1ms' } },
-      discovered: { type: 'jwt', issuer: elsewhere.url, audience: ['api'] },
       asked: { type: 'introspection', url: `${introspection.url}/introspect`, client_id: 'postern', client_secret: 'secret-of-the-sidecar' },
       checked: { type: 'remote', url: `${remote.url}/check`, in: [{ header: 'X-Session' }], map: { subject: '/id' } },
     },
@@ -23,7 +22,6 @@ const { attack, secrets, issuer } = await startTarget({
     identity: standard['identity'],
   }),
 })
-elsewhere.seen.length = 0
 
 const STATUSES = [301, 302, 303, 307, 308]
 const LOCATIONS: readonly (readonly [title: string, location: string])[] = [
