@@ -133,11 +133,12 @@ function publicRoute(text: string): RouteConfig {
 
 /** All entries of the table: what is written, what `public` adds, and one guarded route for everything when none is written. */
 export function compileRoutes(input: RoutesInput): RouteEntry[] {
-  const { config, authenticators } = input
+  const { config } = input
   const context: RouteContext = {
     ...input,
     names: new Set(Object.keys(config.authenticators ?? {})),
-    kinds: new Map([...authenticators].map(([id, { authenticator }]) => [id, authenticator.kind])),
+    // Those that are off included: a limit of theirs is no mistake, it has nobody to count.
+    kinds: new Map(Object.entries(config.authenticators ?? {}).map(([id, { type }]) => [id, type])),
     tierRanks: new Map(Object.keys(config.tiers ?? {}).map((tier, rank) => [tier, rank])),
   }
   const written = config.routes ?? [routeSchema.parse({ name: 'default' })]
