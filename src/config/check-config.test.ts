@@ -56,6 +56,22 @@ describe('semanticMistakes', () => {
     expect(findings({ allowed_networks: ['*', '10.0.0.0/8'] }).mistakes).toHaveLength(1)
   })
 
+  it('warns of a list of networks that keeps nobody out, and only when it was written', () => {
+    expect(texts(findings({ allowed_networks: ['*'] }).warnings)[0]).toMatch(/^allowed_networks: "\*"/)
+    expect(texts(findings({ allowed_networks: [] }).warnings)[0]).toMatch(/^allowed_networks: empty/)
+    expect(findings({ allowed_networks: ['10.0.0.0/8'] }).warnings).toEqual([])
+  })
+
+  it('warns of a key header that pages of other origins could not send', () => {
+    const cors = { origins: ['*'], headers: ['authorization', 'content-type'] }
+    const authenticators = { keys: { ...KEYS, in: [{ header: 'X-API-Key' }] } }
+    const warned = (part: Record<string, unknown>): string[] => texts(findings({ authenticators, cors, ...part }).warnings)
+    expect(warned({})).toEqual([expect.stringMatching(/^cors\.headers: X-API-Key is not listed/)])
+    expect(warned({ routes: [{ match: { path: '/a' }, auth: 'keys' }, { match: { path: '/b' }, auth: { all: ['keys'] } }] })).toHaveLength(1)
+    expect(warned({ routes: [{ match: { path: '/a' }, auth: 'keys', cors: { ...cors, origins: ['https://a.example'] } }] })[0]).toMatch(/^routes\[0\]\.cors\.headers/)
+    for (const fine of [{ cors: { ...cors, headers: ['x-api-key'] } }, { cors: { ...cors, headers: ['*'] } }, { cors: { ...cors, origins: [] } }, { cors: undefined }, { authenticators: { keys: { ...KEYS, in: [{ bearer: true }] } } }]) expect(warned(fine)).toEqual([])
+  })
+
   it('warns of an authenticator that no route uses, and only then', () => {
     const authenticators = { keys: KEYS, spare: { type: 'anonymous' } }
     expect(texts(findings({ authenticators, routes: [{ auth: 'keys' }] }).warnings)).toEqual(['authenticators.spare: no route uses this authenticator'])

@@ -1,6 +1,7 @@
 import { CidrError, createCidrSet } from '../base/cidr.ts'
 import { checkForwardAuth, forwardAuthWarnings } from './check-forward-auth.ts'
 import { checkHeaders } from './check-headers.ts'
+import { browserWarnings, networkWarnings } from './check-openness.ts'
 import { checkNames } from './check-names.ts'
 import { checkPaths } from './check-paths.ts'
 import { checkQuotas } from './check-quotas.ts'
@@ -41,7 +42,7 @@ export function semanticMistakes(config: Config, { env = {}, readFile }: Surroun
       ...checkStore(config),
       ...(readFile ? checkFiles(config, readFile) : []),
     ],
-    warnings: [...names.warnings, ...forwardAuthWarnings(config), ...checkClientIp(config), ...storeWarnings(config)],
+    warnings: [...names.warnings, ...forwardAuthWarnings(config), ...checkClientIp(config), ...storeWarnings(config), ...networkWarnings(config), ...browserWarnings(config)],
   }
 }
 

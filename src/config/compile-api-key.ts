@@ -63,6 +63,15 @@ function fileKeys({ file }: ApiKeyConfig, form: KeyForm, context: AuthenticatorC
   }
 }
 
+/** Keys that can be guessed are told of, never refused: changing them is up to their owner. */
+function warnOfShortKeys({ keys = [], keys_csv: csv = '', keys_csv_subject: label, recommended_length: length = 0 }: ApiKeyConfig, { warnings, path }: AuthenticatorContext): void {
+  const values = [...keys.map(({ value }) => ['keys', value ?? ''] as const), ...keysOfCsv(csv, label).map(({ value }) => ['keys_csv', value] as const)]
+  for (const place of ['keys', 'keys_csv'] as const) {
+    const short = values.filter(([where, value]) => where === place && value !== '' && value.length < length).length
+    if (short > 0) warnings.push({ path: [...path, place], message: `${short === 1 ? 'a key' : `${short} keys`} of fewer than ${length} characters: make longer ones, such as "openssl rand -hex 32" prints` })
+  }
+}
+
 /** Every place where keys are, in the order in which they are asked. Empty: off. */
 function checksOf(apiKey: ApiKeyConfig, subject: AssertedSubject | undefined, context: AuthenticatorContext): readonly KeyCheck[] {
   const form: KeyForm = { minLength: apiKey.min_length, prefixes: prefixesOf(apiKey), asserts: apiKey.subject !== undefined }
@@ -87,6 +96,7 @@ export function compileApiKey(apiKey: ApiKeyConfig, context: AuthenticatorContex
   const checks = checksOf(apiKey, subject, context)
   const carriers = carriersOf(apiKey.in, 'required', context)
   if (context.mistakes.length > before) return undefined
+  warnOfShortKeys(apiKey, context)
   if (checks.length === 0) {
     context.warnings.push({ path: context.path, message: 'this authenticator is off: no key is configured, or the variables that feed it are empty' })
     return undefined

@@ -77,6 +77,7 @@ export const apiKeyAuthenticator = z.strictObject({
   issue: keyIssue.optional().describe('What new keys look like.'),
   import: z.string().optional().describe('An `api-keys.json` to bring into the store, at start and when it changes. Empty: off.'),
   min_length: count.prefault(8).describe('Shorter values are refused unseen.'),
+  recommended_length: count.optional().describe('Shorter keys of the config work, with a warning at the start.'),
   subject: assertedSubject.optional().describe('Lets trusted services name the user they act for.'),
   ...knobs,
 }).meta({ title: 'api_key' })

@@ -156,7 +156,7 @@ export const configSchema = z.strictObject({
   forward_auth: forwardAuth.optional().describe('Answers checks of other proxies: /_postern/forward (Traefik, Caddy, HAProxy), /_postern/nginx, /_postern/envoy/. Off without this key, unless it is the `mode`.'),
   client_ip: clientIp.prefault({}).describe('Who the client is when there are proxies in front.'),
   require_https: flag.prefault(false).describe('Plain HTTP counts as HTTPS only when a trusted proxy says `X-Forwarded-Proto: https`.'),
-  allowed_networks: list.prefault([]).describe('Empty: every network. `*` says so explicitly.'),
+  allowed_networks: list.optional().describe('Default: every network. `*` says so explicitly; an empty list means the same and is warned of.'),
   denied_networks: list.prefault([]).describe('Refused with 403, whatever else is allowed.'),
   alias_headers: z.enum(['pass', 'reject']).default('pass').describe('Other header names with `_` or `.`: pass, or 400. Aliases of identity and credential headers never pass.'),
   auth: z.array(z.record(z.string(), z.unknown())).optional().describe('Short form: an ordered list, one key each, the kind.'),
