@@ -241,7 +241,7 @@ describe('sophosic limits', () => {
       const answers = [await call(CHAT), await call(ME), await call('/api/other'), await call(CHAT)]
       expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429])
       expect(answers.map(({ headers }) => headers['x-ratelimit-remaining'])).toEqual(['2', '1', '0', '0'])
-      const { retryAfter } = answers[3]?.json as { retryAfter: number }
+      const { retryAfter } = answers[3]!.json as { retryAfter: number }
       expect([retryAfter > 3_500 && retryAfter <= 3_600, answers[3]?.headers['retry-after']]).toEqual([true, String(retryAfter)])
       expect((await call(CHAT, pro.key)).headers['x-ratelimit-limit']).toBe('5')
       expect([(await call(CHAT, pro.key)).status, (await call(CHAT, pro.key)).status]).toEqual([200, 429])
