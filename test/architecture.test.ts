@@ -10,7 +10,7 @@ const RULES: Readonly<Record<string, { readonly folders: readonly string[]; read
   model: { folders: ['base'], packages: [] },
   pipeline: { folders: ['base', 'model'], packages: [] },
   wire: { folders: ['base', 'model'], packages: ['node:'] },
-  keys: { folders: ['base', 'model'], packages: ['node:', 'ioredis', 'lru-cache', 'bcryptjs'] },
+  keys: { folders: ['base', 'model'], packages: ['node:', 'ioredis', 'postgres', 'lru-cache', 'bcryptjs'] },
   authenticators: { folders: ['base', 'model', 'keys'], packages: ['node:', 'jose', 'lru-cache', 'oauth4webapi'] },
   limiters: { folders: ['base', 'model'], packages: ['node:', 'ioredis', 'lru-cache'] },
   observe: { folders: ['base', 'model'], packages: ['node:', 'prom-client', 'pino'] },

@@ -1,3 +1,4 @@
+import { createCidrSet, type CidrSet } from '../base/cidr.ts'
 import type { EpochMs, MaybePromise } from '../base/time.ts'
 import type { KeyAnswer, KeyLookup } from '../keys/key-lookup.ts'
 import { endOf } from '../keys/key-record.ts'
@@ -5,6 +6,7 @@ import type { KeyRecord } from '../keys/key-record.ts'
 import { rfc3339 } from '../keys/scalars.ts'
 import type { Credential } from '../model/credential.ts'
 import type { Verification } from '../model/ports.ts'
+import type { QuotaPolicy } from '../model/quota.ts'
 import { carrierOf } from './carriers.ts'
 
 /** Checks keys that are kept in a store. */
@@ -12,7 +14,7 @@ export type VerifyManagedKey = (credential: Credential, now: EpochMs) => MaybePr
 
 /** The record's public side, by the names that templates and claims use. Absent members stay absent, so that a header is not sent empty. */
 function attributesOf(record: KeyRecord): Readonly<Record<string, unknown>> {
-  const { email, tier, name } = record
+  const { email, tier, name, environment } = record
   return {
     id: record.owner,
     key_id: record.id,
@@ -20,6 +22,7 @@ function attributesOf(record: KeyRecord): Readonly<Record<string, unknown>> {
     ...(email !== undefined && { email }),
     ...(tier !== undefined && { tier }),
     ...(name !== undefined && { name }),
+    ...(environment !== undefined && { environment }),
     created_at: rfc3339(record.createdAt),
     status: record.status,
     scopes: record.scopes,
@@ -27,9 +30,28 @@ function attributesOf(record: KeyRecord): Readonly<Record<string, unknown>> {
   }
 }
 
+interface Compiled { readonly networks: CidrSet | undefined; readonly quotas: readonly QuotaPolicy[] | undefined }
+
+/** A record lives as long as the cache holds it, so its networks and limits are made once. */
+const compiled = new WeakMap<KeyRecord, Compiled>()
+
+function quotasOf({ id, limits }: KeyRecord): readonly QuotaPolicy[] | undefined {
+  if (limits.length === 0) return undefined
+  return limits.map(({ quota, windowMs }, index) => ({ id: `key:${id}:${index}`, name: `key-${index + 1}`, quota, windowMs, algorithm: 'sliding', onUnavailable: 'local', shadow: false, reported: index === 0 }))
+}
+
+function compiledOf(record: KeyRecord): Compiled {
+  const known = compiled.get(record)
+  if (known) return known
+  const made = { networks: record.allowedNetworks.length === 0 ? undefined : createCidrSet(record.allowedNetworks), quotas: quotasOf(record) }
+  compiled.set(record, made)
+  return made
+}
+
 function authenticated(authenticatorId: string, credential: Credential, record: KeyRecord): Verification {
   const { email, tier } = record
   const expiresAt = endOf(record)
+  const { networks, quotas } = compiledOf(record)
   return {
     kind: 'authenticated',
     principal: {
@@ -45,6 +67,8 @@ function authenticated(authenticatorId: string, credential: Credential, record: 
       carrier: carrierOf(credential),
       locations: credential.locations,
       attributes: attributesOf(record),
+      ...(networks && { allowedNetworks: networks }),
+      ...(quotas && { quotas }),
     },
   }
 }

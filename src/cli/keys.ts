@@ -6,6 +6,8 @@ import { allManagedKeySettings, type ManagedKeySettings } from '../config/manage
 import { ConfigFileError, type Mistake } from '../config/mistake.ts'
 import { formatMistakes } from '../config/report.ts'
 import { ImportError } from '../keys/import-json.ts'
+import { migrateKeyStore } from '../keys/open-store.ts'
+import { grantsFor } from '../keys/postgres-schema.ts'
 import { KeyActRefused, overlapOf } from '../keys/key-request.ts'
 import type { IssuedKey, KeyAct } from '../keys/key-service.ts'
 import { KeyStoreUnavailable } from '../keys/key-store.ts'
@@ -52,8 +54,9 @@ function tellIssued(work: Work, { record, key }: IssuedKey, more: Readonly<Recor
 async function create(work: Work): Promise<void> {
   const owner = option(work, 'owner')
   if (owner === undefined) throw new UsageError('postern keys create needs --owner ID: who the key stands for')
-  const texts = Object.fromEntries(['email', 'tier', 'status', 'name', 'notes', 'expires'].map((name) => [name, option(work, name)]))
-  tellIssued(work, await work.desk.service.issue({ owner, ...texts, scopes: listOption(work, 'scopes'), roles: listOption(work, 'roles') }, work.actor))
+  const texts = Object.fromEntries(['email', 'tier', 'status', 'name', 'notes', 'expires', 'environment'].map((name) => [name, option(work, name)]))
+  const lists = { scopes: listOption(work, 'scopes'), roles: listOption(work, 'roles'), allowedNetworks: listOption(work, 'networks'), limits: listOption(work, 'limits') }
+  tellIssued(work, await work.desk.service.issue({ owner, ...texts, ...lists }, work.actor))
 }
 
 async function list(work: Work): Promise<void> {
@@ -89,6 +92,22 @@ async function importFile(work: Work): Promise<void> {
   tell(work, { json: report, text: undefined, words: words.join('\n') })
 }
 
+/** Lines go out as they are read, whatever the size of the store. */
+async function exportStore(work: Work): Promise<void> {
+  let keys = -1
+  for await (const line of work.desk.exportLines()) {
+    work.invocation.terminal.out(line)
+    keys += 1
+  }
+  if (!asJson(work)) work.invocation.terminal.say(`${keys} ${keys === 1 ? 'key' : 'keys'}; digests only: whoever imports them needs the same pepper`)
+}
+
+async function migrate(work: Work): Promise<void> {
+  const kind = await migrateKeyStore(option(work, 'store') ?? work.settings.location)
+  const words = kind === 'postgresql' ? ['the tables are there. The role that Postern runs as needs no more than:', ...grantsFor('postern')] : [`nothing to do: a ${kind} store makes what it needs by itself`]
+  tell(work, { json: { store: kind, migrated: true }, text: undefined, words: words.join('\n') })
+}
+
 function readImport(path: string): string {
   try {
     return readFileSync(path, 'utf8')
@@ -100,7 +119,7 @@ function readImport(path: string): string {
 interface ActionSpec { readonly run: Action; readonly subject?: 'ID' | 'FILE'; readonly options: readonly string[] }
 
 const ACTIONS: Readonly<Record<string, ActionSpec>> = {
-  create: { run: create, options: ['owner', 'email', 'tier', 'status', 'scopes', 'roles', 'name', 'notes', 'expires'] },
+  create: { run: create, options: ['owner', 'email', 'tier', 'status', 'scopes', 'roles', 'name', 'notes', 'expires', 'environment', 'networks', 'limits'] },
   list: { run: list, options: ['owner', 'limit', 'after'] },
   show: { run: show, subject: 'ID', options: [] },
   rotate: { run: rotate, subject: 'ID', options: ['overlap', 'expires'] },
@@ -108,6 +127,8 @@ const ACTIONS: Readonly<Record<string, ActionSpec>> = {
   suspend: { run: ending('suspend', 'suspended'), subject: 'ID', options: [] },
   resume: { run: ending('resume', 'active again'), subject: 'ID', options: [] },
   import: { run: importFile, subject: 'FILE', options: [] },
+  export: { run: exportStore, options: [] },
+  migrate: { run: migrate, options: ['store'] },
 }
 
 const EVERYWHERE: ReadonlySet<string> = new Set(['authenticator', 'config', 'json', 'quiet', 'no-color', 'help'])

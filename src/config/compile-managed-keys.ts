@@ -3,24 +3,29 @@ import { sha256Hex } from '../base/bytes.ts'
 import type { Clock } from '../base/time.ts'
 import type { Observer } from '../model/event.ts'
 import { createBcryptVerifier } from '../keys/bcrypt-verifier.ts'
+import { exportLines, importExport, isExport } from '../keys/export-lines.ts'
 import { ImportError, importRows, parseRows, type ImportReport } from '../keys/import-json.ts'
 import { createImportWatch } from '../keys/import-watch.ts'
 import { createImportedKeys } from '../keys/imported-keys.ts'
 import { createKeyHasher } from '../keys/key-digest.ts'
 import { createKeyLookup, type KeyLookup } from '../keys/key-lookup.ts'
 import { createKeyService, type KeyAct, type KeyService } from '../keys/key-service.ts'
-import { KeyStoreUnavailable, type KeyStore } from '../keys/key-store.ts'
+import { KeyStoreUnavailable, type DenyEntry, type KeyStore } from '../keys/key-store.ts'
 import { createLastUses } from '../keys/last-uses.ts'
-import { createSqliteStore } from '../keys/sqlite-store.ts'
-import { allManagedKeySettings, managedKeySettings, type Complaints, type ManagedKeySettings } from './managed-key-settings.ts'
+import { openKeyStore } from '../keys/open-store.ts'
+import { allManagedKeySettings, managedKeySettings, otherPrefix, type Complaints, type ManagedKeySettings } from './managed-key-settings.ts'
 import type { Resource, Resources } from './resources.ts'
 import type { Config } from './schema.ts'
 
 /** The acts on the keys of one store, without looking any up: what a command needs. */
 export interface KeyDesk {
   readonly service: KeyService
-  /** @throws {ImportError} when the text is no list of rows */
+  /** @throws {ImportError} when the text is neither a list of rows nor an export */
   readonly importText: (text: string) => Promise<ImportReport>
+  /** The whole store as JSON lines: digests, no keys. */
+  readonly exportLines: () => AsyncIterable<string>
+  /** Writes to the deny list. */
+  readonly deny: (entries: readonly DenyEntry[]) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -38,15 +43,17 @@ interface DeskOptions { readonly clock: Clock; readonly onAct: (act: KeyAct) => 
 function deskOn(store: KeyStore, settings: ManagedKeySettings, { clock, onAct }: Pick<DeskOptions, 'clock' | 'onAct'>): KeyDesk {
   const hasher = createKeyHasher({ pepper: settings.pepper, previous: settings.previousPeppers })
   return {
-    service: createKeyService({ store, hasher, prefix: settings.prefix, tiers: settings.tiers, clock, onAct }),
-    importText: (text) => importRows(text, { store, hasher, clock }),
+    service: createKeyService({ store, hasher, prefix: settings.prefix, environment: settings.environment, prefixOf: (wanted) => otherPrefix(settings, wanted), tiers: settings.tiers, clock, onAct }),
+    importText: (text) => (isExport(text) ? importExport(text, store) : importRows(text, { store, hasher, clock })),
+    exportLines: () => exportLines(store),
+    deny: async (entries) => store.deny(entries),
     close: async () => store.close(),
   }
 }
 
 /** @throws {KeyStoreUnavailable} when the store cannot be opened */
 export const openKeyDesk = (settings: ManagedKeySettings, options: DeskOptions): KeyDesk =>
-  deskOn(createSqliteStore({ path: settings.path, busyTimeoutMs: options.busyTimeoutMs }), settings, options)
+  deskOn(openKeyStore(settings.location, { busyTimeoutMs: options.busyTimeoutMs }), settings, options)
 
 /** Tells the audit log of an act on a key. */
 export const tellAct = (observer: Observer, authenticatorId: string) => (act: KeyAct): void =>
@@ -54,8 +61,10 @@ export const tellAct = (observer: Observer, authenticatorId: string) => (act: Ke
     ? observer.administered({ act: `key_${act.act}`, actor: act.actor, at: act.at, target: act.keyId, details: { owner: act.owner, authenticator: authenticatorId, new_key_id: act.newKeyId } })
     : observer.noticed('info', `key_${act.act}`, `${act.actor} ${act.act} a key`, { key_id: act.keyId, owner: act.owner, new_key_id: act.newKeyId })
 
-function open(settings: ManagedKeySettings, { clock, observer }: Resources): ManagedKeys {
-  const store = createSqliteStore({ path: settings.path })
+/** The store at a location, shared by all that name it and kept across reloads. Asked for at every compile, or it would be swept. */
+export const storeAt = (location: string, resources: Resources): KeyStore => resources.keep('key_store', sha256Hex(location), () => openKeyStore(location))
+
+function open(store: KeyStore, settings: ManagedKeySettings, { clock, observer }: Resources): ManagedKeys {
   const hasher = createKeyHasher({ pepper: settings.pepper, previous: settings.previousPeppers })
   const desk = deskOn(store, settings, { clock, onAct: tellAct(observer, settings.name) })
   // Keys that must have a checksum were all made here, so there are no imported ones to compare with.
@@ -71,7 +80,6 @@ function open(settings: ManagedKeySettings, { clock, observer }: Resources): Man
       watch?.close()
       verifier?.close()
       await lookup.close()
-      await store.close()
     },
   }
 }
@@ -91,6 +99,12 @@ function importMistake(path: string | undefined): string | undefined {
 /** Names what was made without holding a secret: peppers by their digest. */
 const identityOf = ({ pepper, previousPeppers, ...rest }: ManagedKeySettings): string => sha256Hex(JSON.stringify({ ...rest, peppers: [pepper, ...previousPeppers].map(sha256Hex) }))
 
+/** @throws {KeyStoreUnavailable} when the store cannot be opened */
+function kept(settings: ManagedKeySettings, resources: Resources): ManagedKeys {
+  const store = storeAt(settings.location, resources)
+  return resources.keep('managed_keys', identityOf(settings), () => open(store, settings, resources))
+}
+
 /** Opens the store of one authenticator and keeps it across reloads while its settings stay the same; undefined when it has none. */
 export function compileManagedKeys({ name, config, resources, ...complaints }: { readonly name: string; readonly config: Config; readonly resources: Resources } & Complaints): ManagedKeys | undefined {
   const settings = managedKeySettings(name, config, complaints)
@@ -98,7 +112,7 @@ export function compileManagedKeys({ name, config, resources, ...complaints }: {
   const unusable = importMistake(settings.importPath)
   if (unusable !== undefined) complaints.mistakes.push({ path: ['authenticators', name, 'import'], message: unusable })
   try {
-    return resources.keep('managed_keys', identityOf(settings), () => open(settings, resources))
+    return kept(settings, resources)
   } catch (error) {
     if (!(error instanceof KeyStoreUnavailable)) throw error
     complaints.mistakes.push({ path: ['authenticators', name, 'store'], message: error.message })
@@ -109,5 +123,5 @@ export function compileManagedKeys({ name, config, resources, ...complaints }: {
 /** The acts on the keys of every store of a compiled config, by authenticator: what the admin face offers. Opens nothing that `compile` has not. */
 export function keyServicesOf(config: Config, resources: Resources): ReadonlyMap<string, KeyService> {
   const all = allManagedKeySettings(config, { mistakes: [], warnings: [] })
-  return new Map(all.map((settings) => [settings.name, resources.keep('managed_keys', identityOf(settings), () => open(settings, resources)).service]))
+  return new Map(all.map((settings) => [settings.name, kept(settings, resources).service]))
 }

@@ -16,7 +16,7 @@ function settingsOf(authenticator: Record<string, unknown>, more: Record<string,
 describe('the settings of managed keys', () => {
   it('need a store and a pepper, and have a default for the rest', () => {
     expect(settingsOf({ store: '/data/keys.db', pepper: PEPPER })).toEqual({
-      settings: { name: 'pat', path: '/data/keys.db', pepper: PEPPER, previousPeppers: [], prefix: 'ak_live', checksum: 'crc32', importPath: undefined, tiers: [] },
+      settings: { name: 'pat', location: '/data/keys.db', pepper: PEPPER, previousPeppers: [], prefix: 'ak_live', environment: 'live', recognised: undefined, checksum: 'crc32', importPath: undefined, tiers: [] },
       mistakes: [], warnings: [],
     })
   })
@@ -56,8 +56,8 @@ describe('the settings of managed keys', () => {
     ['a short pepper', { store: '/k', pepper: 'short-one' }, /^authenticators\.pat\.pepper: expected at least 16/],
     ['a short previous pepper', { store: '/k', pepper: PEPPER, previous_peppers: ['short-one'] }, /^authenticators\.pat\.previous_peppers\[0\]: expected at least 16/],
     ['keys to import and no store', { store: '', pepper: '', import: '/api-keys.json' }, /^authenticators\.pat\.import: keys to import, but no store/],
-    ['a Redis store', { store: 'redis://user:hunter2@host', pepper: PEPPER }, /later version/],
-    ['a PostgreSQL store', { store: 'postgres://user:hunter2@host/db', pepper: PEPPER }, /later version/],
+    ['a Redis store with a named database', { store: 'redis://user:hunter2@host/keys', pepper: PEPPER }, /is a number/],
+    ['a store of another kind', { store: 'mysql://user:hunter2@host/db', pepper: PEPPER }, /redis:|postgres:/],
     ['another URL', { store: 'file:///k', pepper: PEPPER }, /path of a file/],
     ['a label that its own authenticator would not recognise', { store: '/k', pepper: PEPPER, prefix: ['acme_'], issue: { prefix: 'other' } }, /does not recognise/],
     ['a recognised prefix that is no label', { store: '/k', pepper: PEPPER, prefix: ['Acme-'] }, /cannot start with/],

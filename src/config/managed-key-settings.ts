@@ -1,5 +1,6 @@
 import { MIN_PEPPER_LENGTH } from '../keys/key-digest.ts'
 import { PREFIX_PATTERN } from '../keys/key-format.ts'
+import { locationMistake } from '../keys/open-store.ts'
 import type { ConfigPath, Mistake } from './mistake.ts'
 import type { AuthenticatorConfig, Config } from './schema.ts'
 
@@ -9,13 +10,17 @@ type ApiKeyConfig = Extract<AuthenticatorConfig, { type: 'api_key' }>
 export interface ManagedKeySettings {
   /** Name of the authenticator. */
   readonly name: string
-  /** File of the embedded store. */
-  readonly path: string
+  /** File of the embedded store, or URL of one on the network. */
+  readonly location: string
   readonly pepper: string
   /** Newest first. */
   readonly previousPeppers: readonly string[]
   /** Prefix of new keys, environment included. */
   readonly prefix: string
+  /** Word at the end of `prefix` that names the environment, if there is one. */
+  readonly environment: string | undefined
+  /** What keys must begin with to be recognised; undefined: anything. */
+  readonly recognised: readonly string[] | undefined
   readonly checksum: 'crc32' | 'none'
   readonly importPath: string | undefined
   /** Names of the config's tiers; empty: any. */
@@ -29,16 +34,20 @@ export interface Complaints {
 
 const DEFAULT_PREFIX = 'ak_live'
 
-function storeMistake(store: string): string | undefined {
-  if (/^(rediss?|postgres(ql)?):\/\//i.test(store)) return 'key stores in Redis and PostgreSQL come with a later version; for now, name a file such as /var/lib/postern/keys.db'
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(store) ? 'expected the path of a file' : undefined
-}
-
 /** What may stand in front of new keys: what the config says, or else what the authenticator recognises. */
 function prefixOf({ issue, prefix }: ApiKeyConfig): string {
   const label = issue?.prefix ?? prefix?.[0]?.replace(/_+$/, '')
   if (label === undefined) return issue?.environment === undefined ? DEFAULT_PREFIX : `ak_${issue.environment}`
   return issue?.environment === undefined ? label : `${label}_${issue.environment}`
+}
+
+const environmentOf = ({ issue }: ApiKeyConfig, label: string): string | undefined => issue?.environment ?? /_(live|test)$/.exec(label)?.[1]
+
+/** The prefix of keys of another environment, or undefined when nobody would recognise one. */
+export function otherPrefix({ prefix, environment, recognised }: Pick<ManagedKeySettings, 'prefix' | 'environment' | 'recognised'>, wanted: string): string | undefined {
+  if (environment === undefined) return undefined
+  const label = `${prefix.slice(0, -environment.length)}${wanted}`
+  return prefixMistake(label, recognised) === undefined ? label : undefined
 }
 
 function prefixMistake(label: string, recognised: readonly string[] | undefined): string | undefined {
@@ -71,7 +80,7 @@ export function managedKeySettings(name: string, config: Config, { mistakes, war
   const found: (Mistake | undefined)[] = [
     store === '' ? { path: [...path, 'store'], message: 'a pepper without a store: say where the keys are kept' } : undefined,
     ...(pepper === '' ? [{ path: [...path, 'pepper'], message: 'a store without a pepper: set a secret of at least 16 characters that is kept outside the store' }] : pepperMistakes(authenticator, path)),
-    asMistake([...path, 'store'], storeMistake(store)),
+    asMistake([...path, 'store'], locationMistake(store)),
     asMistake([...path, ...(issue?.prefix === undefined && authenticator.prefix ? ['prefix'] : ['issue'])], prefixMistake(label, authenticator.prefix)),
   ]
   const wrong = found.filter((mistake) => mistake !== undefined)
@@ -79,7 +88,7 @@ export function managedKeySettings(name: string, config: Config, { mistakes, war
   if (wrong.length > 0) return undefined
   const importPath = authenticator.import === '' ? undefined : authenticator.import
   return {
-    name, path: store, pepper, previousPeppers: (authenticator.previous_peppers ?? []).filter((each) => each !== ''), prefix: label,
+    name, location: store, pepper, previousPeppers: (authenticator.previous_peppers ?? []).filter((each) => each !== ''), prefix: label, environment: environmentOf(authenticator, label), recognised: authenticator.prefix,
     checksum: issue?.checksum ?? (importPath === undefined ? 'crc32' : 'none'), importPath, tiers: Object.keys(config.tiers ?? {}),
   }
 }

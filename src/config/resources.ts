@@ -27,7 +27,8 @@ export function createResources({ clock, observer }: { clock: Clock; observer: O
   const closeWhere = async (unwanted: (entry: Entry) => boolean): Promise<void> => {
     const closing = [...entries].filter(([, entry]) => unwanted(entry))
     for (const [key] of closing) entries.delete(key)
-    await Promise.all(closing.map(([, entry]) => entry.value.close?.()))
+    // The newest first, one after the other: what was made later may still write to what was made before.
+    for (const [, entry] of closing.toReversed()) await entry.value.close?.()
   }
 
   return {

@@ -86,7 +86,7 @@ const bcryptRowId = (hash: string): string => `key_${base62Of(sha256(`postern im
 function recordOf({ owner, createdAt, secret }: ImportedRow, hasher: KeyHasher): KeyRecord {
   const common = {
     owner, createdAt, email: undefined, tier: undefined, status: 'active', scopes: [], roles: [], name: 'imported', notes: undefined,
-    expiresAt: undefined, revokedAt: undefined, replacedBy: undefined, replaces: undefined, overlapEndsAt: undefined, lastUsedAt: undefined, version: 1,
+    expiresAt: undefined, revokedAt: undefined, replacedBy: undefined, replaces: undefined, overlapEndsAt: undefined, environment: undefined, allowedNetworks: [], limits: [], lastUsedAt: undefined, uses: 0, version: 1,
   } as const
   if (secret.kind === 'bcrypt') return { ...common, id: bcryptRowId(secret.hash), alg: 'bcrypt', digest: secret.hash, pepperId: '', prefix: '', last4: '' }
   return { ...common, ...hasher.digestOf(secret.key), ...labelOf(secret.key), id: newKeyId(), alg: 'hmac-sha256' }

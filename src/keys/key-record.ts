@@ -1,7 +1,14 @@
-import type { EpochMs } from '../base/time.ts'
+import type { DurationMs, EpochMs } from '../base/time.ts'
 
 /** How a record's `digest` is made. `bcrypt` is only ever imported, and becomes `hmac-sha256` with the first use. */
 export type KeyAlgorithm = 'hmac-sha256' | 'bcrypt'
+
+/** So many requests per window, for one key alone. */
+export interface KeyLimit {
+  /** 1 or more. */
+  readonly quota: number
+  readonly windowMs: DurationMs
+}
 
 /** Everything that is known of one key. Holds no secret: neither the key nor anything that could be sent in its place. */
 export interface KeyRecord {
@@ -33,8 +40,16 @@ export interface KeyRecord {
   /** The key that this one was made to replace. */
   readonly replaces: string | undefined
   readonly overlapEndsAt: EpochMs | undefined
+  /** `live`, `test` or another word that stands in its prefix; undefined for keys without one. */
+  readonly environment: string | undefined
+  /** Networks that the key may be used from; empty: anywhere. */
+  readonly allowedNetworks: readonly string[]
+  /** Instead of the limits of its tier or route; empty: those apply. */
+  readonly limits: readonly KeyLimit[]
   /** Written in batches, so up to some seconds late. */
   readonly lastUsedAt: EpochMs | undefined
+  /** Requests that were let in with it, written with the last use; what was not yet written when a process is killed is lost. */
+  readonly uses: number
   /** Counts the writes of this record, from 1; an update names the one it read. */
   readonly version: number
 }

@@ -6,12 +6,12 @@ const check = (members: Record<string, unknown>, tiers: readonly string[] = []) 
 
 describe('a request for a key', () => {
   it('needs nothing but an owner', () => {
-    expect(check({})).toEqual({ owner: 'user_1', status: 'active', scopes: [], roles: [] })
+    expect(check({})).toEqual({ owner: 'user_1', status: 'active', scopes: [], roles: [], allowedNetworks: [], limits: [] })
   })
 
   it('keeps everything that was asked for', () => {
-    expect(check({ email: 'a@example.com', tier: 'pro', status: 'suspended', scopes: ['a:read', 'a:read', 'b'], roles: ['admin'], name: 'Jörg\'s job', notes: 'x', expires: '90d' }))
-      .toEqual({ owner: 'user_1', email: 'a@example.com', tier: 'pro', status: 'suspended', scopes: ['a:read', 'b'], roles: ['admin'], name: 'Jörg\'s job', notes: 'x', expiresAt: NOW + 90 * 86_400_000 })
+    expect(check({ email: 'a@example.com', tier: 'pro', status: 'suspended', scopes: ['a:read', 'a:read', 'b'], roles: ['admin'], name: 'Jörg\'s job', notes: 'x', expires: '90d', environment: 'test', allowedNetworks: ['10.0.0.0/8'], limits: ['60/10s', '5/minute'] }))
+      .toEqual({ owner: 'user_1', email: 'a@example.com', tier: 'pro', status: 'suspended', scopes: ['a:read', 'b'], roles: ['admin'], name: 'Jörg\'s job', notes: 'x', expiresAt: NOW + 90 * 86_400_000, environment: 'test', allowedNetworks: ['10.0.0.0/8'], limits: [{ quota: 60, windowMs: 10_000 }, { quota: 5, windowMs: 60_000 }] })
   })
 
   it.each([
@@ -25,6 +25,10 @@ describe('a request for a key', () => {
     ['a scope with a blank', { scopes: ['a b'] }],
     ['a scope with a quote, which would break a challenge', { scopes: ['a"b'] }],
     ['an empty scope', { scopes: [''] }],
+    ['a network that is none', { allowedNetworks: ['10.0.0.0/33'] }],
+    ['a limit of nothing', { limits: ['0/minute'] }],
+    ['a limit that is no limit', { limits: ['many'] }],
+    ['an environment of two words', { environment: 'live_eu' }],
     ['an expiry in the past', { expires: '2025-01-01' }],
     ['an expiry that is no time', { expires: 'soon' }],
     ['a tier that the config does not have', { tier: 'gold' }],

@@ -1,5 +1,7 @@
+import { CidrError, createCidrSet } from '../base/cidr.ts'
 import type { DurationMs, EpochMs } from '../base/time.ts'
-import { parseDuration, parseExpiry } from './scalars.ts'
+import type { KeyLimit } from './key-record.ts'
+import { parseDuration, parseExpiry, parseRate } from './scalars.ts'
 
 /** Why an act on a key was refused. Public: a problem code of the admin API and a message of the command line. */
 export type KeyActCode = 'key_not_found' | 'key_ended' | 'key_replaced' | 'key_conflict' | 'request_invalid'
@@ -26,6 +28,12 @@ export interface KeyRequestText {
   readonly notes?: string | undefined
   /** `90d`, or an RFC 3339 instant. */
   readonly expires?: string | undefined
+  /** `live`, `test`: the word in the prefix of the new key. Default: the one of the config. */
+  readonly environment?: string | undefined
+  /** CIDRs or addresses. */
+  readonly allowedNetworks?: readonly string[] | undefined
+  /** `100/minute`, `60/10s`. */
+  readonly limits?: readonly string[] | undefined
 }
 
 /** The same, checked. */
@@ -39,6 +47,9 @@ export interface KeyRequest {
   readonly name: string | undefined
   readonly notes: string | undefined
   readonly expiresAt: EpochMs | undefined
+  readonly environment: string | undefined
+  readonly allowedNetworks: readonly string[]
+  readonly limits: readonly KeyLimit[]
 }
 
 /** RFC 6749 section 3.3. */
@@ -59,6 +70,27 @@ function listed(what: string, entries: readonly string[] = []): readonly string[
   if (entries.length > 100) return refuse(`at most 100 ${what}`)
   const wrong = entries.find((entry) => !SCOPE.test(entry))
   return wrong === undefined ? [...new Set(entries)] : refuse(`${JSON.stringify(wrong)} cannot be one of the ${what}: 1 to 128 visible ASCII characters without quotes and backslash`)
+}
+
+function networksOf(networks: readonly string[] = []): readonly string[] {
+  if (networks.length > 100) return refuse('at most 100 allowed networks')
+  try {
+    createCidrSet(networks)
+    return [...new Set(networks)]
+  } catch (error) {
+    if (!(error instanceof CidrError)) throw error
+    return refuse(`allowed networks: ${error.message}`)
+  }
+}
+
+function limitsOf(limits: readonly string[] = []): readonly KeyLimit[] {
+  if (limits.length > 4) return refuse('at most 4 limits')
+  return limits.map((text) => parseRate(text) ?? refuse(`${JSON.stringify(text.slice(0, 64))} is no limit – expected one such as "100/minute" or "60/10s"`))
+}
+
+function environmentOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  return /^[a-z][a-z0-9]{0,6}$/.test(text) ? text : refuse('environment – expected one short word such as "live" or "test"')
 }
 
 function statusOf(text: string | undefined): 'active' | 'suspended' {
@@ -96,5 +128,8 @@ export function checkKeyRequest(request: KeyRequestText, now: EpochMs, tiers: re
     name: plainText('name', request.name, 200),
     notes: plainText('notes', request.notes, 2_000),
     expiresAt: expiryOf(request.expires, now),
+    environment: environmentOf(request.environment),
+    allowedNetworks: networksOf(request.allowedNetworks),
+    limits: limitsOf(request.limits),
   }
 }

@@ -51,6 +51,10 @@ export interface KeyServiceOptions {
   readonly hasher: KeyHasher
   /** Prefix of new keys, environment included: `acme_live`. */
   readonly prefix: string
+  /** Environment that stands in `prefix`, if any. */
+  readonly environment?: string | undefined
+  /** Prefix of keys of another environment; undefined when nobody would recognise such a key. Absent: there is one environment. */
+  readonly prefixOf?: (environment: string) => string | undefined
   /** Tiers that the config names; empty: any. */
   readonly tiers: readonly string[]
   readonly clock: Clock
@@ -60,13 +64,21 @@ export interface KeyServiceOptions {
 /** Attempts at an update that others keep overtaking. */
 const ATTEMPTS = 5
 
+/** @throws {KeyActRefused} `request_invalid` for an environment whose keys would not be recognised */
+function prefixFor({ prefix, environment, prefixOf }: KeyServiceOptions, wanted: string | undefined): string {
+  if (wanted === undefined || wanted === environment) return prefix
+  const other = prefixOf?.(wanted)
+  if (other === undefined) throw new KeyActRefused('request_invalid', `keys of the environment "${wanted}" would not be recognised here`)
+  return other
+}
+
 /** What a new record has, besides what was asked for. */
 function recordFor(options: KeyServiceOptions, request: KeyRequest, replaces?: string): IssuedKey {
-  const key = generateKey(options.prefix)
+  const key = generateKey(prefixFor(options, request.environment))
   const record: KeyRecord = {
-    ...request, ...labelOf(key), ...options.hasher.digestOf(key),
+    ...request, environment: request.environment ?? options.environment, ...labelOf(key), ...options.hasher.digestOf(key),
     id: newKeyId(), alg: 'hmac-sha256', createdAt: options.clock(), revokedAt: undefined, replacedBy: undefined, replaces,
-    overlapEndsAt: undefined, lastUsedAt: undefined, version: 1,
+    overlapEndsAt: undefined, lastUsedAt: undefined, uses: 0, version: 1,
   }
   return { record, key }
 }
@@ -108,8 +120,8 @@ async function rotate(options: KeyServiceOptions, id: string, wishes: RotateOpti
     if (old.replacedBy !== undefined) throw new KeyActRefused('key_replaced', `${old.id} was already replaced by ${old.replacedBy}`)
     const life = old.expiresAt === undefined ? undefined : old.expiresAt - old.createdAt
     const expiresAt = expiryOf(wishes.expires, now) ?? (life === undefined ? undefined : now + life)
-    const { owner, email, tier, status, scopes, roles, name, notes } = old
-    const issued = recordFor(options, { owner, email, tier, status, scopes, roles, name, notes, expiresAt }, old.id)
+    const { owner, email, tier, status, scopes, roles, name, notes, environment, allowedNetworks, limits } = old
+    const issued = recordFor(options, { owner, email, tier, status, scopes, roles, name, notes, environment, allowedNetworks, limits, expiresAt }, old.id)
     const replaced = { ...old, replacedBy: issued.record.id, overlapEndsAt: now + (wishes.overlapMs ?? DEFAULT_OVERLAP_MS) }
     const outcome = await options.store.commit([{ kind: 'insert', record: issued.record }, { kind: 'update', record: replaced }])
     return outcome === 'conflict' ? 'conflict' : issued

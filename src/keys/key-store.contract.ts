@@ -13,7 +13,7 @@ export function sampleRecord(members: Partial<KeyRecord> = {}): KeyRecord {
     id, alg: 'hmac-sha256', digest: made.toString(16).padStart(64, '0'), pepperId: 'abcdef01', prefix: 'acme_live', last4: 'c9Xk',
     owner: 'user_1', email: undefined, tier: undefined, status: 'active', scopes: [], roles: [], name: undefined, notes: undefined,
     createdAt: 1_700_000_000_000, expiresAt: undefined, revokedAt: undefined, replacedBy: undefined, replaces: undefined,
-    overlapEndsAt: undefined, lastUsedAt: undefined, version: 1, ...members,
+    overlapEndsAt: undefined, environment: undefined, allowedNetworks: [], limits: [], lastUsedAt: undefined, uses: 0, version: 1, ...members,
   }
 }
 
@@ -43,6 +43,7 @@ export function keyStoreContract(name: string, open: () => Promise<StoreUnderTes
       const record = sampleRecord({
         email: 'dev@example.com', tier: 'pro', status: 'suspended', scopes: ['a:read', 'b'], roles: ['admin'], name: 'billing "job"', notes: 'für Ünï\n2',
         expiresAt: 1, revokedAt: 2, replacedBy: 'key_x', replaces: 'key_y', overlapEndsAt: 3, lastUsedAt: 4,
+        environment: 'live', allowedNetworks: ['10.0.0.0/8', '::1'], limits: [{ quota: 5, windowMs: 60_000 }], uses: 7,
       })
       await insert(record)
       expect(await store.byDigest([record.digest])).toEqual(record)
@@ -142,15 +143,15 @@ export function keyStoreContract(name: string, open: () => Promise<StoreUnderTes
       expect((await store.list({ owner: 'me', limit: 1, after: first.next })).items.map(({ id }) => id)).toEqual([mineToo.id])
     })
 
-    it('notes last uses without moving one back, without a change of version and without losing one to an update', async () => {
+    it('counts uses without moving one back, without a change of version and without losing one to an update', async () => {
       const record = sampleRecord()
       await insert(record)
       const before = await store.generation()
-      await store.touch(new Map([[record.id, 200], ['key_nobody', 1]]))
-      await store.touch(new Map([[record.id, 100]]))
+      await store.touch(new Map([[record.id, { at: 200, count: 3 }], ['key_nobody', { at: 1, count: 1 }]]))
+      await store.touch(new Map([[record.id, { at: 100, count: 2 }]]))
       expect(await store.generation()).toBe(before)
       await store.commit([{ kind: 'update', record: { ...record, name: 'n' } }])
-      expect(await store.byId(record.id)).toMatchObject({ lastUsedAt: 200, version: 2, name: 'n' })
+      expect(await store.byId(record.id)).toMatchObject({ lastUsedAt: 200, uses: 5, version: 2, name: 'n' })
     })
 
     it('tells by its generation that something was written', async () => {
@@ -160,13 +161,25 @@ export function keyStoreContract(name: string, open: () => Promise<StoreUnderTes
       expect(await store.generation()).not.toBe(before)
     })
 
+    it('keeps a deny list of entries that end, where the last word stands', async () => {
+      const entry = { kind: 'sub', value: 'user_1', authenticator: '*', until: 2_000_000_000_000, issuedBefore: undefined } as const
+      const other = { ...entry, kind: 'jti', value: 'é"1', authenticator: 'jwt', until: 2_000_000_000_005, issuedBefore: 17 } as const
+      const before = await store.generation()
+      await store.deny([entry, other])
+      expect(await store.generation()).not.toBe(before)
+      expect(new Set(await store.denied(1_999_999_999_999))).toEqual(new Set([entry, other]))
+      expect(await store.denied(2_000_000_000_000)).toEqual([other])
+      await store.deny([{ ...entry, until: 2_000_000_000_009, issuedBefore: 5 }])
+      expect(await store.denied(2_000_000_000_006)).toEqual([{ ...entry, until: 2_000_000_000_009, issuedBefore: 5 }])
+    })
+
     it('sees at once what another process committed, and only that counts as a change', async () => {
       const { other } = subject
       if (!other) return
       const record = sampleRecord()
       await insert(record)
       const before = await other.generation()
-      await store.touch(new Map([[record.id, 5]]))
+      await store.touch(new Map([[record.id, { at: 5, count: 1 }]]))
       expect(await other.generation()).toBe(before)
       await store.commit([{ kind: 'update', record: { ...record, revokedAt: 6 } }])
       expect(await other.generation()).not.toBe(before)

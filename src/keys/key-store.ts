@@ -21,6 +21,28 @@ export interface KeyQuery {
   readonly owner?: string | undefined
 }
 
+/** Uses of one key since the last batch. */
+export interface KeyUse {
+  readonly at: EpochMs
+  /** 1 or more. */
+  readonly count: number
+}
+
+/**
+ * Proofs that are valid by themselves and were ended all the same: one token (`jti`), all of somebody (`sub`), or a session (`sid`).
+ * Entries that agree in `authenticator`, `kind` and `value` are one: the last one written stands.
+ */
+export interface DenyEntry {
+  readonly kind: 'jti' | 'sub' | 'sid'
+  readonly value: string
+  /** The authenticator that it speaks of; `*` for all. The same `sub` is somebody else at another issuer. */
+  readonly authenticator: string
+  /** Until when it is denied; the proof should have expired by then. */
+  readonly until: EpochMs
+  /** Only proofs that were issued before: who logs in again is welcome. Undefined: all. */
+  readonly issuedBefore: EpochMs | undefined
+}
+
 /**
  * Where records live. Every implementation passes `key-store.contract.ts`; a local one may answer at once.
  *
@@ -40,8 +62,14 @@ export interface KeyStore {
    * record's version is not the one that was read.
    */
   readonly commit: (changes: readonly KeyChange[]) => MaybePromise<'committed' | 'conflict'>
-  /** Notes last uses; never moves one back, counts as no change and may be lost in a crash. Unknown ids are ignored. */
-  readonly touch: (uses: ReadonlyMap<string, EpochMs>) => MaybePromise<void>
+  /** Adds uses; never moves a last use back, counts as no change and may be lost in a crash. Unknown ids are ignored. */
+  readonly touch: (uses: ReadonlyMap<string, KeyUse>) => MaybePromise<void>
+  /** Adds or replaces entries of the deny list, durably; moves the generation. */
+  readonly deny: (entries: readonly DenyEntry[]) => MaybePromise<void>
+  /** Entries that still count at `now`. They are few: each ends by itself. */
+  readonly denied: (now: EpochMs) => MaybePromise<readonly DenyEntry[]>
+  /** Calls whenever another process says that it wrote something: a hint to ask for the generation now. Absent where nobody says so. */
+  readonly onHint?: (heard: () => void) => void
   /** Differs from an earlier answer if, and only if, records were committed since, by whichever process. Cheap enough to ask several times a second. */
   readonly generation: () => MaybePromise<string>
   readonly close: () => MaybePromise<void>

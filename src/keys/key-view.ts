@@ -25,6 +25,13 @@ export interface KeyView {
   readonly expires_at: string | null
   readonly revoked_at: string | null
   readonly last_used_at: string | null
+  /** Requests that were let in with it, up to some seconds late. */
+  readonly uses: number
+  readonly environment: string | null
+  /** Empty: from anywhere. */
+  readonly allowed_networks: readonly string[]
+  /** `100/60s`: requests per window. Empty: those of its tier or route. */
+  readonly limits: readonly string[]
   readonly replaces: string | null
   readonly replaced_by: string | null
   /** Until when a replaced key still works. */
@@ -50,6 +57,10 @@ export function viewOf(record: KeyRecord, now: EpochMs): KeyView {
     expires_at: instant(record.expiresAt),
     revoked_at: instant(record.revokedAt),
     last_used_at: instant(record.lastUsedAt),
+    uses: record.uses,
+    environment: record.environment ?? null,
+    allowed_networks: record.allowedNetworks,
+    limits: record.limits.map(({ quota, windowMs }) => `${quota}/${windowMs / 1_000}s`),
     replaces: record.replaces ?? null,
     replaced_by: record.replacedBy ?? null,
     overlap_ends_at: instant(record.overlapEndsAt),

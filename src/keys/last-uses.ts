@@ -1,11 +1,11 @@
 import type { DurationMs, EpochMs } from '../base/time.ts'
 import type { Observer } from '../model/event.ts'
-import type { KeyStore } from './key-store.ts'
+import type { KeyStore, KeyUse } from './key-store.ts'
 
 /** Keys per write, so that a flush holds an embedded store's thread for some milliseconds only. */
 const BATCH = 500
 
-/** Remembers when keys were used and writes it down now and then, never while a request waits. */
+/** Remembers when and how often keys were used and writes it down now and then, never while a request waits. */
 export interface LastUses {
   readonly note: (keyId: string, now: EpochMs) => void
   readonly flush: () => Promise<void>
@@ -14,7 +14,7 @@ export interface LastUses {
 }
 
 export function createLastUses({ store, everyMs, observer }: { readonly store: KeyStore; readonly everyMs: DurationMs; readonly observer: Observer }): LastUses {
-  let uses = new Map<string, EpochMs>()
+  let uses = new Map<string, KeyUse>()
 
   const flush = async (): Promise<void> => {
     const batch = [...uses]
@@ -31,7 +31,7 @@ export function createLastUses({ store, everyMs, observer }: { readonly store: K
   timer.unref()
   return {
     note: (keyId, now) => {
-      uses.set(keyId, now)
+      uses.set(keyId, { at: now, count: (uses.get(keyId)?.count ?? 0) + 1 })
     },
     flush,
     close: async () => {

@@ -1,5 +1,5 @@
 import type { KeyRecord } from './key-record.ts'
-import type { KeyChange, KeyStore } from './key-store.ts'
+import type { DenyEntry, KeyChange, KeyStore } from './key-store.ts'
 
 const isFree = (records: ReadonlyMap<string, KeyRecord>, digests: ReadonlyMap<string, string>, { record }: KeyChange): boolean =>
   !records.has(record.id) && !digests.has(record.digest)
@@ -14,6 +14,7 @@ function fits(records: ReadonlyMap<string, KeyRecord>, digests: ReadonlyMap<stri
 export function createMemoryStore(): KeyStore {
   let records = new Map<string, KeyRecord>()
   let digests = new Map<string, string>()
+  const denials = new Map<string, DenyEntry>()
   let generation = 0
 
   const commit = (changes: readonly KeyChange[]): 'committed' | 'conflict' => {
@@ -24,7 +25,7 @@ export function createMemoryStore(): KeyStore {
       const before = nextRecords.get(change.record.id)
       if (before) nextDigests.delete(before.digest)
       nextDigests.set(change.record.digest, change.record.id)
-      nextRecords.set(change.record.id, { ...change.record, lastUsedAt: before ? before.lastUsedAt : change.record.lastUsedAt, version: (before?.version ?? 0) + 1 })
+      nextRecords.set(change.record.id, { ...change.record, ...(before && { lastUsedAt: before.lastUsedAt, uses: before.uses }), version: (before?.version ?? 0) + 1 })
     }
     records = nextRecords
     digests = nextDigests
@@ -46,11 +47,16 @@ export function createMemoryStore(): KeyStore {
     bcryptRecords: (limit) => [...records.values()].filter(({ alg, revokedAt }) => alg === 'bcrypt' && revokedAt === undefined).slice(0, limit),
     commit,
     touch: (uses) => {
-      for (const [id, at] of uses) {
+      for (const [id, { at, count }] of uses) {
         const record = records.get(id)
-        if (record && (record.lastUsedAt ?? 0) < at) records.set(id, { ...record, lastUsedAt: at })
+        if (record) records.set(id, { ...record, lastUsedAt: Math.max(record.lastUsedAt ?? 0, at), uses: record.uses + count })
       }
     },
+    deny: (entries) => {
+      for (const entry of entries) denials.set(JSON.stringify([entry.authenticator, entry.kind, entry.value]), entry)
+      generation += 1
+    },
+    denied: (now) => [...denials.values()].filter(({ until }) => until > now),
     generation: () => String(generation),
     close: () => undefined,
   }

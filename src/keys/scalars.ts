@@ -33,5 +33,14 @@ export function parseExpiry(text: string, now: EpochMs): EpochMs | undefined {
   return instant !== undefined && instant > now && instant < LATEST ? instant : undefined
 }
 
+const PER: Readonly<Record<string, DurationMs>> = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 }
+
+/** `100/minute` or `60/10s`: how many, and per how long; undefined for anything else, and for nothing at all. */
+export function parseRate(text: string): { readonly quota: number; readonly windowMs: DurationMs } | undefined {
+  const [, count = '', per = ''] = /^(\d{1,9})\/([a-z0-9]{1,8})$/.exec(text) ?? []
+  const windowMs = PER[per] ?? parseDuration(per)
+  return Number(count) > 0 && windowMs !== undefined && windowMs > 0 ? { quota: Number(count), windowMs } : undefined
+}
+
 /** RFC 3339 in UTC with whole seconds: `2025-01-01T00:00:00Z`. */
 export const rfc3339 = (instant: EpochMs): string => `${new Date(instant).toISOString().slice(0, 19)}Z`

@@ -4,7 +4,7 @@ import type { DurationMs } from '../base/time.ts'
 import { KeyStoreUnavailable } from './key-store.ts'
 
 /** The layout that this code reads and writes. */
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS postern_schema (version INTEGER NOT NULL) STRICT;
@@ -15,13 +15,28 @@ const SCHEMA = `
     prefix TEXT NOT NULL, last4 TEXT NOT NULL, owner TEXT NOT NULL, email TEXT, tier TEXT, status TEXT NOT NULL,
     scopes TEXT NOT NULL, roles TEXT NOT NULL, name TEXT, notes TEXT,
     created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER,
-    replaced_by TEXT, replaces TEXT, overlap_ends_at INTEGER, last_used_at INTEGER, version INTEGER NOT NULL
+    replaced_by TEXT, replaces TEXT, overlap_ends_at INTEGER, last_used_at INTEGER, version INTEGER NOT NULL,
+    environment TEXT, allowed_networks TEXT NOT NULL DEFAULT '[]', limits TEXT NOT NULL DEFAULT '[]', uses INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS denials (
+    authenticator TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, until INTEGER NOT NULL, issued_before INTEGER,
+    PRIMARY KEY (authenticator, kind, value)
   ) STRICT;
   CREATE INDEX IF NOT EXISTS keys_by_owner ON keys (owner, seq);
   CREATE INDEX IF NOT EXISTS keys_bcrypt ON keys (seq) WHERE alg = 'bcrypt' AND revoked_at IS NULL;
   INSERT INTO postern_schema SELECT ${SCHEMA_VERSION} WHERE NOT EXISTS (SELECT 1 FROM postern_schema);
   INSERT INTO key_generation SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM key_generation);
 `
+
+/** From each older layout to the next one; what a new file has from the start. */
+const STEPS: Readonly<Record<number, string>> = {
+  1: `
+    ALTER TABLE keys ADD COLUMN environment TEXT;
+    ALTER TABLE keys ADD COLUMN allowed_networks TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE keys ADD COLUMN limits TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE keys ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
+    UPDATE postern_schema SET version = 2;`,
+}
 
 /** An open store file, and which file it is: a path may come to name another one. */
 export interface SqliteFile {
@@ -68,7 +83,9 @@ function migrate(db: DatabaseSync): void {
   db.exec('BEGIN IMMEDIATE')
   try {
     db.exec(SCHEMA)
-    const version = db.prepare('SELECT max(version) AS version FROM postern_schema').get()?.['version']
+    const layout = (): unknown => db.prepare('SELECT max(version) AS version FROM postern_schema').get()?.['version']
+    for (let step = STEPS[Number(layout())]; step !== undefined; step = STEPS[Number(layout())]) db.exec(step)
+    const version = layout()
     if (version !== SCHEMA_VERSION) throw new KeyStoreUnavailable(`the key store has layout ${String(version)}, this version of Postern knows ${SCHEMA_VERSION}`)
     db.exec('COMMIT')
   } catch (error) {

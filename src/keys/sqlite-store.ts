@@ -1,13 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { DurationMs, EpochMs } from '../base/time.ts'
-import type { KeyChange, KeyPage, KeyQuery, KeyStore } from './key-store.ts'
+import type { DurationMs } from '../base/time.ts'
+import type { DenyEntry, KeyChange, KeyPage, KeyQuery, KeyStore, KeyUse } from './key-store.ts'
 import { KeyStoreUnavailable } from './key-store.ts'
+import { denyEntryOf } from './deny-rows.ts'
 import { identityOf, openSqliteFile } from './sqlite-file.ts'
 import type { SqliteFile } from './sqlite-file.ts'
-import { COLUMNS, recordOf, valuesOf } from './sqlite-rows.ts'
+import { COLUMNS, recordOf, UPDATED, valuesOf } from './record-rows.ts'
 
-/** Columns that an update writes: not the id, not the last use (a batch of uses may have come between), not the version. */
-const UPDATED = COLUMNS.filter((column) => column !== 'id' && column !== 'last_used_at' && column !== 'version')
+/** A day, for the clocks that differ. */
+const FORGOTTEN_AFTER_MS: DurationMs = 86_400_000
 
 /** SQLITE_CONSTRAINT, whatever the extended code. */
 const isConstraint = (error: unknown): boolean => error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 19
@@ -21,6 +22,9 @@ interface Statements {
   readonly insert: StatementSync
   readonly update: StatementSync
   readonly touch: StatementSync
+  readonly deny: StatementSync
+  readonly forget: StatementSync
+  readonly denied: StatementSync
   readonly bump: StatementSync
   readonly generation: StatementSync
   readonly dataVersion: StatementSync
@@ -36,7 +40,10 @@ function prepare(db: DatabaseSync): Statements {
     bcrypt: db.prepare("SELECT * FROM keys WHERE alg = 'bcrypt' AND revoked_at IS NULL ORDER BY seq LIMIT ?"),
     insert: db.prepare(`INSERT INTO keys (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((column) => `$${column}`).join(', ')})`),
     update: db.prepare(`UPDATE keys SET ${UPDATED.map((column) => `${column} = $${column}`).join(', ')}, version = version + 1 WHERE id = $id AND version = $version`),
-    touch: db.prepare('UPDATE keys SET last_used_at = $at WHERE id = $id AND coalesce(last_used_at, 0) < $at'),
+    touch: db.prepare('UPDATE keys SET last_used_at = max(coalesce(last_used_at, 0), $at), uses = uses + $count WHERE id = $id'),
+    deny: db.prepare('INSERT OR REPLACE INTO denials (authenticator, kind, value, until, issued_before) VALUES ($authenticator, $kind, $value, $until, $issuedBefore)'),
+    forget: db.prepare('DELETE FROM denials WHERE until < ?'),
+    denied: db.prepare('SELECT * FROM denials WHERE until > ?'),
     bump: db.prepare('UPDATE key_generation SET generation = generation + 1'),
     generation: db.prepare('SELECT generation FROM key_generation'),
     dataVersion: db.prepare('PRAGMA data_version'),
@@ -70,7 +77,7 @@ function apply(run: Statements, { kind, record }: KeyChange): boolean {
     run.insert.run({ ...values, version: 1 })
     return true
   }
-  const { last_used_at: _kept, ...written } = values
+  const { last_used_at: _last, uses: _uses, ...written } = values
   return run.update.run(written).changes === 1
 }
 
@@ -99,13 +106,24 @@ function commitTo(handle: Handle, changes: readonly KeyChange[]): 'committed' | 
 }
 
 /** Last uses may be lost in a crash, so they need not wait for the disk. */
-function touchIn(handle: Handle, uses: ReadonlyMap<string, EpochMs>): void {
+function touchIn(handle: Handle, uses: ReadonlyMap<string, KeyUse>): void {
   handle.db.exec('PRAGMA synchronous = NORMAL')
   try {
-    inTransaction(handle.db, () => [...uses].every(([id, at]) => handle.run.touch.run({ id, at }).changes <= 1))
+    inTransaction(handle.db, () => [...uses].every(([id, { at, count }]) => handle.run.touch.run({ id, at, count }).changes <= 1))
   } finally {
     handle.db.exec('PRAGMA synchronous = FULL')
   }
+}
+
+/** Entries that ended long ago go with the next write, so that the list stays as long as what it denies. */
+function denyIn(handle: Handle, entries: readonly DenyEntry[]): void {
+  const { run } = handle
+  inTransaction(handle.db, () => {
+    run.forget.run(Date.now() - FORGOTTEN_AFTER_MS)
+    for (const entry of entries) run.deny.run({ ...entry, issuedBefore: entry.issuedBefore ?? null })
+    return run.bump.run().changes === 1
+  })
+  handle.generation = undefined
 }
 
 /**
@@ -159,6 +177,8 @@ export function createSqliteStore({ path, busyTimeoutMs = 1_000 }: { readonly pa
     bcryptRecords: (limit) => withHandle(({ run }) => run.bcrypt.all(limit).map(recordOf)),
     commit: (changes) => withHandle((open) => commitTo(open, changes)),
     touch: (uses) => withHandle((open) => touchIn(open, uses)),
+    deny: (entries) => withHandle((open) => denyIn(open, entries)),
+    denied: (now) => withHandle(({ run }) => run.denied.all(now).map(denyEntryOf)),
     generation: () => {
       if (!closed) followPath()
       return withHandle(generationOf)

@@ -55,19 +55,25 @@ export function createStoreWatch({ store, maxAgeMs, onChange, observer }: StoreW
     return sight
   }
 
+  store.onHint?.(() => {
+    lookedAt = undefined
+  })
+
   const ask = (now: EpochMs): MaybePromise<StoreSight> => settle(() => store.generation(), (found) => seen(found, now), (error) => missed(error, now))
 
   return {
     look: (now) => {
       // A clock that was set back says nothing about how old the last look is.
       if (lookedAt !== undefined && now >= lookedAt && now - lookedAt < maxAgeMs) return sight
-      if (underWay) return underWay
-      const answer = ask(now)
-      if (!(answer instanceof Promise)) return answer
-      underWay = answer.finally(() => {
-        underWay = undefined
-      })
-      return underWay
+      if (!underWay) {
+        const answer = ask(now)
+        if (!(answer instanceof Promise)) return answer
+        underWay = answer.finally(() => {
+          underWay = undefined
+        })
+      }
+      // While it is lost nobody waits for it: what is known is served at once, and the answer counts for whoever comes next.
+      return sight.kind === 'lost' ? sight : underWay
     },
     generation: () => generation,
   }

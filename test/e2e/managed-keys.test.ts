@@ -155,7 +155,7 @@ describe('managed keys of a running Postern', () => {
 describe('the config of managed keys', () => {
   it.each([
     ['a store without a pepper', { KEY_PEPPER: '' }],
-    ['a store in Redis', { KEY_STORE: 'redis://127.0.0.1' }],
+    ['a store of another kind', { KEY_STORE: 'mysql://127.0.0.1/keys' }],
   ])('with %s ends the start with 78', async (_what, more) => {
     const { code, stderr } = await runPostern(['run', '--config', join(folder, 'postern.yaml')], { LISTEN: '127.0.0.1:0', OPS_LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0', ...env(), ...more })
     expect(code).toBe(78)

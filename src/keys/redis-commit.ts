@@ -1,0 +1,78 @@
+/**
+ * Writes all changes or none. The keys of one store share a hash tag, so that a cluster keeps them on one server, where a script is atomic.
+ *
+ * KEYS: rows, digests, order, bcrypt, generation. ARGV[1]: prefix of the lists by owner; ARGV[2]: channel; then for each change its kind,
+ * id, version, digest, algorithm, whether revoked, owner and row.
+ *
+ * Everything is checked before anything is written: Redis does not roll back.
+ */
+export const COMMIT_SCRIPT = `
+local rows, digests, order, bcrypt, generation = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local changes, taken, made, before = {}, {}, {}, {}
+for at = 3, #ARGV, 8 do
+  local c = { kind = ARGV[at], id = ARGV[at + 1], version = tonumber(ARGV[at + 2]), digest = ARGV[at + 3], alg = ARGV[at + 4], revoked = ARGV[at + 5], owner = ARGV[at + 6], row = ARGV[at + 7] }
+  local known = redis.call('HGET', rows, c.id)
+  local holder = taken[c.digest] or redis.call('HGET', digests, c.digest)
+  if c.kind == 'insert' then
+    if known or made[c.id] or holder then return 'conflict' end
+    made[c.id] = true
+  else
+    if not known then return 'conflict' end
+    local old = cjson.decode(known)
+    if old.version ~= c.version or before[c.id] or (holder and holder ~= c.id) then return 'conflict' end
+    before[c.id] = old
+  end
+  taken[c.digest] = c.id
+  changes[#changes + 1] = c
+end
+for _, c in ipairs(changes) do
+  local old = before[c.id]
+  if old and old.digest ~= c.digest then redis.call('HDEL', digests, old.digest) end
+  redis.call('HSET', digests, c.digest, c.id)
+  redis.call('HSET', rows, c.id, c.row)
+  if not old then
+    local seq = redis.call('ZCARD', order) + 1
+    redis.call('ZADD', order, seq, c.id)
+    redis.call('ZADD', ARGV[1] .. c.owner, seq, c.id)
+  end
+  if c.alg == 'bcrypt' and c.revoked == '0' then redis.call('ZADD', bcrypt, redis.call('ZSCORE', order, c.id), c.id) else redis.call('ZREM', bcrypt, c.id) end
+end
+redis.call('INCR', generation)
+redis.call('PUBLISH', ARGV[2], '')
+return 'committed'
+`
+
+/** KEYS: rows, last uses, counts. ARGV: id, instant, count, and so on. Unknown ids are ignored; no last use moves back. */
+export const TOUCH_SCRIPT = `
+for at = 1, #ARGV, 3 do
+  if redis.call('HEXISTS', KEYS[1], ARGV[at]) == 1 then
+    if tonumber(redis.call('HGET', KEYS[2], ARGV[at]) or '0') < tonumber(ARGV[at + 1]) then redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end
+    redis.call('HINCRBY', KEYS[3], ARGV[at], ARGV[at + 2])
+  end
+end
+`
+
+/** KEYS: denials, their ends, generation. ARGV: before when entries are forgotten, channel, then name, end and entry, and so on. */
+export const DENY_SCRIPT = `
+local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1])
+for _, name in ipairs(old) do
+  redis.call('HDEL', KEYS[1], name)
+  redis.call('ZREM', KEYS[2], name)
+end
+for at = 3, #ARGV, 3 do
+  redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 2])
+  redis.call('ZADD', KEYS[2], ARGV[at + 1], ARGV[at])
+end
+redis.call('INCR', KEYS[3])
+redis.call('PUBLISH', ARGV[2], '')
+`
+
+/** By digest, the earlier one first, then what was counted of it. KEYS: rows, digests, last uses, counts. */
+export const FIND_SCRIPT = `
+for _, digest in ipairs(ARGV) do
+  local id = redis.call('HGET', KEYS[2], digest)
+  local row = id and redis.call('HGET', KEYS[1], id)
+  if row and cjson.decode(row).alg == 'hmac-sha256' then return { row, redis.call('HGET', KEYS[3], id), redis.call('HGET', KEYS[4], id) } end
+end
+return false
+`

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { redisInstalled, startRedis, type RedisServer } from '../../test/support/redis.ts'
+import { keyStoreContract, sampleRecord } from './key-store.contract.ts'
+import { KeyStoreUnavailable } from './key-store.ts'
+import { createRedisStore } from './redis-store.ts'
+
+describe.skipIf(!redisInstalled())('with a real Redis', () => {
+  let server: RedisServer
+  let namespaces = 0
+  beforeAll(async () => {
+    server = await startRedis({ config: ['appendonly yes'] })
+  })
+  afterAll(() => server.stop())
+
+  const newUrl = (): string => {
+    namespaces += 1
+    return `${server.url}/0?namespace=test${namespaces}`
+  }
+
+  keyStoreContract('the Redis store', async () => {
+    const url = newUrl()
+    const [store, other] = [createRedisStore({ url }), createRedisStore({ url })]
+    return {
+      store,
+      other,
+      dispose: async () => {
+        await store.close()
+        await other.close()
+      },
+    }
+  })
+
+  it('tells another process of a write without being asked', async () => {
+    const url = newUrl()
+    const [store, other] = [createRedisStore({ url }), createRedisStore({ url })]
+    let heard = 0
+    other.onHint?.(() => {
+      heard += 1
+    })
+    await expect.poll(() => heard, { timeout: 5_000 }).toBe(1)
+    // Subscribed, not only connected.
+    await expect.poll(async () => { await store.commit([{ kind: 'insert', record: sampleRecord() }]); return heard }, { timeout: 2_000 }).toBeGreaterThan(1)
+    await store.close()
+    await other.close()
+  })
+
+  it('that was emptied is unavailable, not a store without keys', async () => {
+    const store = createRedisStore({ url: newUrl() })
+    await store.commit([{ kind: 'insert', record: sampleRecord() }])
+    await store.generation()
+    await server.command('FLUSHALL')
+    await expect(Promise.resolve(store.generation())).rejects.toThrow(KeyStoreUnavailable)
+    await store.close()
+  })
+
+  it('is unavailable while the server is gone or silent, within its deadline, and comes back by itself', async () => {
+    const store = createRedisStore({ url: newUrl(), deadlines: { readMs: 300, writeMs: 500 } })
+    const record = sampleRecord()
+    await store.commit([{ kind: 'insert', record }])
+    server.signal('SIGSTOP')
+    await expect(Promise.resolve(store.byId(record.id))).rejects.toThrow(KeyStoreUnavailable)
+    server.signal('SIGCONT')
+    await expect.poll(() => Promise.resolve(store.byId(record.id)).catch(() => undefined), { timeout: 5_000 }).toEqual(record)
+    await server.kill()
+    await expect(Promise.resolve(store.byId(record.id))).rejects.toThrow(KeyStoreUnavailable)
+    await server.start()
+    await expect.poll(() => Promise.resolve(store.byId(record.id)).catch(() => undefined), { timeout: 5_000 }).toEqual(record)
+    await store.close()
+  }, 30_000)
+})
