@@ -5,7 +5,7 @@ import { shownLimit, type LimitsDesk } from './limits-desk.ts'
 import { forgettableAt, serviceLimitOf, tryCharge, type Counter, type Trial } from './windows.ts'
 
 export interface MemoryLimiterSettings {
-  /** Most counters kept; default 500,000 (about 100 MB). Beyond it the oldest are forgotten, expired ones first. */
+  /** Most counters kept; default 500,000 (about 100 MB). Beyond it those that were written longest ago are forgotten, expired ones first. */
   readonly maxCounters?: number
   /** For `showLimits` alone; charges bring their time along. Default: the system's. */
   readonly clock?: () => EpochMs
@@ -62,7 +62,8 @@ export function createMemoryLimiter({ maxCounters = 500_000, clock = Date.now }:
 
   const keep = (key: string, kept: Kept, now: EpochMs): void => {
     sweep(now)
-    if (!counters.has(key) && counters.size >= maxCounters) {
+    // The end of the map is where the freshest are: a flood of new partitions forgets those that nobody uses, not those in use.
+    if (!counters.delete(key) && counters.size >= maxCounters) {
       const [oldest] = counters.keys()
       if (oldest !== undefined) counters.delete(oldest)
     }
