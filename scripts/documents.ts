@@ -1,3 +1,4 @@
+import { deployFiles } from './deploy-files.ts'
 import { configurationDocument, schemaDocument } from '../src/config/document.ts'
 import { presetsDocument } from '../src/config/presets-page.ts'
 import { metricsDocument } from '../src/observe/metrics-document.ts'
@@ -11,4 +12,5 @@ export const documents = (): ReadonlyMap<string, string> =>
     ['docs/presets.md', presetsDocument()],
     ['docs/problems.md', problemsDocument()],
     ['docs/metrics.md', metricsDocument()],
+    ...deployFiles(),
   ])

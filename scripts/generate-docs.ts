@@ -1,9 +1,11 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { documents } from './documents.ts'
 
 /** `npm run docs`: writes every page that is generated from code. */
 for (const [path, text] of documents()) {
-  writeFileSync(join(import.meta.dirname, '..', path), text)
+  const file = join(import.meta.dirname, '..', path)
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, text)
   process.stderr.write(`${path}\n`)
 }

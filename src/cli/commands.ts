@@ -44,6 +44,19 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
     load: () => import('./limits.ts'),
   },
+  snippet: {
+    summary: 'print a config for nginx, caddy, traefik, haproxy, envoy, envoy-gateway, istio, kubernetes, compose, systemd or prometheus',
+    arguments: 'NAME',
+    minimum: 1,
+    maximum: 1,
+    options: {
+      postern: { type: 'string', value: 'HOST:PORT', help: 'where Postern is reached; default: the address of the config' },
+      api: { type: 'string', value: 'HOST:PORT', help: 'the API; default: the upstream of the config, or 127.0.0.1:3000' },
+      listen: { type: 'string', value: 'HOST:PORT', help: 'where the other program takes clients; default 127.0.0.1:8000' },
+      write: { type: 'string', value: 'FOLDER', help: 'write files there instead of printing; nothing is overwritten' },
+    },
+    load: () => import('./snippet.ts'),
+  },
   schema: { ...NO_ARGUMENTS, summary: 'print the JSON Schema of the config', options: {}, load: () => import('./schema.ts') },
   healthcheck: {
     ...NO_ARGUMENTS,

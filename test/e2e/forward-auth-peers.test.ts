@@ -47,7 +47,7 @@ describe.each(KINDS.filter(({ binary }) => binary === undefined || !missing(bina
     const resources = createResources({ clock: Date.now, observer: SILENT })
     resources.begin()
     const { authenticators } = compile(postern.config, resources)
-    const facts = factsOf({ config: postern.config, authenticators: [...authenticators.values()].map(({ authenticator }) => authenticator), configText: '', version: 'test', overrides: { postern: `127.0.0.1:${postern.port}`, api: `127.0.0.1:${upstream.port}`, listen: `127.0.0.1:${await freePort()}` } })
+    const facts = factsOf({ config: postern.config, authenticators: [...authenticators.values()].map(({ authenticator }) => authenticator), version: 'test', overrides: { postern: `127.0.0.1:${postern.port}`, api: `127.0.0.1:${upstream.port}`, listen: `127.0.0.1:${await freePort()}` } })
     caller = await kind.start(facts)
     await resources.closeAll()
     table.set(kind.real ? kind.name : `${kind.name} (emulated)`, cells)

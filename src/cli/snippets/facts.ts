@@ -29,8 +29,6 @@ export interface SnippetFacts {
   readonly forwardAuth: boolean
   /** Seconds that a drain may take. */
   readonly drainSeconds: number
-  /** The config, as it was written. */
-  readonly configText: string
   /** Version of the image. */
   readonly version: string
 }
@@ -69,14 +67,13 @@ function apiOf({ upstreams }: Config): string | undefined {
 export interface FactsInput {
   readonly config: Config
   readonly authenticators: readonly Pick<Authenticator, 'forwardCredential' | 'carriers'>[]
-  readonly configText: string
   readonly version: string
   /** What the operator says instead of what the config says. */
   readonly overrides?: { readonly postern?: string | undefined; readonly api?: string | undefined; readonly listen?: string | undefined }
 }
 
 /** Reads off a config what a snippet needs. Secrets are never among it. */
-export function factsOf({ config, authenticators, configText, version, overrides = {} }: FactsInput): SnippetFacts {
+export function factsOf({ config, authenticators, version, overrides = {} }: FactsInput): SnippetFacts {
   const carriers = authenticators.flatMap((each) => each.carriers.map(({ kind, name }) => (kind === 'cookie' ? 'cookie' : name.toLowerCase())))
   const { forward_auth, mode } = config
   return {
@@ -92,7 +89,6 @@ export function factsOf({ config, authenticators, configText, version, overrides
     refusalType: config.errors.shape === undefined ? 'application/problem+json' : 'application/json',
     forwardAuth: mode === 'forward_auth' || forward_auth !== undefined,
     drainSeconds: Math.ceil((config.drain.delay + config.drain.timeout) / 1_000),
-    configText,
     version,
   }
 }

@@ -5,6 +5,8 @@ const STATUSES = [400, 401, 404, 405, 413, 414, 429, 431, 500, 503]
 
 const variableOf = (header: string): string => header.toLowerCase().replace(/[^a-z0-9]/g, '_')
 
+const indented = (lines: readonly string[]): string => lines.map((line) => `    ${line}`).join('\n')
+
 /** How the client is named: one header is ours, the others must not be the client's. */
 const CLIENT_IP = { 'x-forwarded-for': '$remote_addr', 'x-real-ip': '$remote_addr', forwarded: '"for=$remote_addr"' } as const
 
@@ -21,42 +23,22 @@ function checkHeaders({ clientIp, secret }: SnippetFacts): string[] {
   ]
 }
 
-/** A file for /etc/nginx/conf.d: nginx in front of an API, Postern asked about each request. */
-export function nginxSnippet(facts: SnippetFacts): Snippet {
-  const copied = [...facts.identity, ...facts.stripped]
-  const lines = (list: readonly string[], indent: string): string => list.map((line) => `${indent}${line}`).join('\n')
-  const text = `# /etc/nginx/conf.d/postern.conf, made by \`postern snippet nginx\`.
-upstream postern {
-  server ${facts.postern};
-  keepalive 16;
-}
-upstream guarded_api {
-  server ${facts.api};
-  keepalive 16;
-}
-map $http_upgrade $postern_connection {
-  default upgrade;
-  ""      "";
-}
-
-server {
-  listen ${facts.listen};
-  # The default, and needed: X_User_Id would be X-User-Id to many frameworks.
-  underscores_in_headers off;
-
-  location / {
+function guardedLocation({ identity, stripped }: SnippetFacts): string {
+  const copied = [...identity, ...stripped]
+  return `  location / {
     auth_request /_postern_check;
     auth_request_set $postern_status $upstream_http_x_auth_status;
     auth_request_set $postern_body $upstream_http_x_auth_body;
+    auth_request_set $postern_www_authenticate $upstream_http_www_authenticate;
     auth_request_set $postern_retry_after $upstream_http_retry_after;
     auth_request_set $postern_request_id $upstream_http_x_request_id;
     auth_request_set $postern_ratelimit $upstream_http_ratelimit;
     auth_request_set $postern_ratelimit_policy $upstream_http_ratelimit_policy;
-${lines(copied.map((name) => `auth_request_set $postern_set_${variableOf(name)} $upstream_http_${variableOf(name)};`), '    ')}
+${indented(copied.map((name) => `auth_request_set $postern_set_${variableOf(name)} $upstream_http_${variableOf(name)};`))}
     error_page 401 403 = @postern_refused;
 
     # Whatever the client sent under these names is replaced; an empty value removes the header.
-${lines(copied.map((name) => `proxy_set_header ${name} $postern_set_${variableOf(name)};`), '    ')}
+${indented(copied.map((name) => `proxy_set_header ${name} $postern_set_${variableOf(name)};`))}
     proxy_set_header X-Original-URL "";
     proxy_set_header X-Original-URI "";
     proxy_set_header X-Original-Method "";
@@ -71,30 +53,64 @@ ${lines(copied.map((name) => `proxy_set_header ${name} $postern_set_${variableOf
     add_header RateLimit $postern_ratelimit;
     add_header RateLimit-Policy $postern_ratelimit_policy;
     proxy_pass http://guarded_api;
-  }
+  }`
+}
 
-  location = /_postern_check {
+const checkLocation = (facts: SnippetFacts): string => `  location = /_postern_check {
     internal;
     proxy_pass http://postern/_postern/nginx;
     proxy_pass_request_body off;
     proxy_set_header Content-Length "";
     proxy_set_header Connection "";
     proxy_http_version 1.1;
-${lines(checkHeaders(facts), '    ')}
-  }
+${indented(checkHeaders(facts))}
+  }`
 
-  # nginx passes on 401 and 403 alone, without their bodies: status and body are put back from headers.
+const refusedLocation = ({ refusalType }: SnippetFacts): string => `  # nginx passes on 401 and 403 alone, without their bodies: status and body are put back from headers.
   location @postern_refused {
     internal;
-    default_type ${facts.refusalType};
+    default_type ${refusalType};
+    add_header WWW-Authenticate $postern_challenge always;
     add_header Retry-After $postern_retry_after always;
     add_header X-Request-Id $postern_request_id always;
     add_header RateLimit $postern_ratelimit always;
     add_header RateLimit-Policy $postern_ratelimit_policy always;
     add_header Cache-Control no-store always;
-${lines(STATUSES.map((status) => `if ($postern_status = ${status}) { return ${status} $postern_body; }`), '    ')}
+${indented(STATUSES.map((status) => `if ($postern_status = ${status}) { return ${status} $postern_body; }`))}
     return 403 $postern_body;
-  }
+  }`
+
+/** A file for /etc/nginx/conf.d: nginx in front of an API, Postern asked about each request. */
+export function nginxSnippet(facts: SnippetFacts): Snippet {
+  const text = `# /etc/nginx/conf.d/postern.conf, made by \`postern snippet nginx\`.
+upstream postern {
+  server ${facts.postern};
+  keepalive 16;
+}
+upstream guarded_api {
+  server ${facts.api};
+  keepalive 16;
+}
+map $http_upgrade $postern_connection {
+  default upgrade;
+  ""      "";
+}
+# The challenges of a 401 are passed on by auth_request itself.
+map $postern_status $postern_challenge {
+  default $postern_www_authenticate;
+  401     "";
+}
+
+server {
+  listen ${facts.listen};
+  # The default, and needed: X_User_Id would be X-User-Id to many frameworks.
+  underscores_in_headers off;
+
+${guardedLocation(facts)}
+
+${checkLocation(facts)}
+
+${refusedLocation(facts)}
 }
 `
   return new Map([['postern.conf', text]])
