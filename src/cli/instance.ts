@@ -76,6 +76,8 @@ function build({ file, env, color, compile }: InstanceOptions): Parts {
   const onTaken: Parameters<typeof createReloads>[0]['onTaken'] = ({ compiled }) => {
     gateway = compiled.gateway
     pools.retain(compiled.gateway.upstreams.values())
+    // A store that is new with this config is connected to now and not by the first request.
+    void compiled.limits.store?.ready()
   }
   const reloads = createReloads({ file, env, first, building, log, metrics, onTaken })
   const proxy = createDataFaces({ config: loaded.config, gateway: () => reloads.current().compiled.gateway, observer, clock, pools })
