@@ -42,6 +42,9 @@ describe('authenticate, any of several', () => {
     ['an outage is 503', [use({ says: down }), key({})], 'dependency_unavailable'],
     ['unless its authenticator says next', [use({ says: down }, { onUnavailable: 'next' }), key({})], 'as svc'],
     ['and is still 503 when nobody else is proven', [use({ says: down }, { onUnavailable: 'next' }), key({ finds: 'missing' })], 'dependency_unavailable'],
+    ['and is still 503 when the next knows no such key', [key({ id: 'store', says: down }, { onUnavailable: 'next' }), key({ says: unknownKey })], 'dependency_unavailable'],
+    ['nor do all that come after it', [key({ id: 'store', says: down }, { onUnavailable: 'next' }), key({ says: unknownKey }, { onInvalid: 'next' }), key({ id: 'last', says: unknownKey }, { onInvalid: 'next' })], 'dependency_unavailable'],
+    ['a key that the next does know to be bad is refused', [key({ id: 'store', says: down }, { onUnavailable: 'next' }), key({ says: { kind: 'rejected', reason: 'key_revoked' } })], 'credential_revoked'],
     ['or is a refusal where that was chosen', [use({ says: down }, { onUnavailable: 'deny' })], 'credential_rejected'],
     ['our own bad credentials are a misconfiguration', [use({ says: misconfigured })], 'dependency_misconfigured'],
   ])('%s', async (_title, uses, expected) => {

@@ -15,8 +15,10 @@ export interface Authentication {
 /** What one use came to: a principal, a final denial, or on to the next with a denial to remember. */
 type Step =
   | { readonly kind: 'principal'; readonly principal: Principal }
-  | { readonly kind: 'final'; readonly denial: Denial }
-  | { readonly kind: 'next'; readonly weight: Weight; readonly denial: Denial }
+  | { readonly kind: 'final'; readonly denial: Denial; readonly presented?: string }
+  | { readonly kind: 'next'; readonly weight: Weight; readonly denial: Denial; readonly presented?: string }
+
+type Refused = Exclude<Step, { kind: 'principal' }>
 
 /**
  * Which remembered denial speaks in the end: the last rejection, then an unavailable one, then a credential that was read and is somebody
@@ -87,7 +89,8 @@ async function ask(use: AuthenticatorUse, { route, request, now, attempts }: Ask
   if (found?.kind === 'credential') {
     const verification = await authenticator.verify(found, now)
     attempts.push(attemptOf(use, verification))
-    return judged(use, route.challenges, verification)
+    const step = judged(use, route.challenges, verification)
+    return step.kind === 'principal' ? step : { ...step, presented: found.value }
   }
   attempts.push({ authenticatorId: authenticator.id, kind: authenticator.kind, outcome: found?.kind ?? 'missing' })
   if (found === undefined) {
@@ -108,17 +111,25 @@ function remembered(known: Extract<Step, { kind: 'next' }> | undefined, step: Ex
   return step.weight === 'rejected' && known.weight === 'rejected' ? step : known
 }
 
+/** "None of mine" concludes nothing while another place that may hold the same key could not be asked. */
+const isInconclusive = ({ denial, presented }: Refused, undecided: Refused | undefined): boolean =>
+  undecided !== undefined && 'reason' in denial && denial.reason === 'key_unknown' && presented === undecided.presented
+
 async function authenticateAny(uses: readonly AuthenticatorUse[], asking: Asking): Promise<Principals | Denial> {
   let speaks: Extract<Step, { kind: 'next' }> | undefined
+  let undecided: Refused | undefined
   for (const use of uses) {
     // A credential that was sent and not proven is never anonymous.
     if (use.authenticator.kind === 'anonymous' && speaks && speaks.weight !== 'missing') continue
     const step = await ask(use, asking)
-    if (step.kind === 'final') return step.denial
     if (step.kind === 'principal') {
       const { id } = use.authenticator
       return { primary: step.principal, byAuthenticator: new Map([[id, step.principal]]), requiredScopes: new Map([[id, use.scopes]]) }
     }
+    const inconclusive = isInconclusive(step, undecided)
+    if (step.kind === 'final') return inconclusive && undecided ? undecided.denial : step.denial
+    if (inconclusive) continue
+    if (step.weight === 'unavailable') undecided ??= step
     speaks = remembered(speaks, step)
   }
   return speaks?.denial ?? { kind: 'denial', code: 'credential_missing', challenges: asking.route.challenges }

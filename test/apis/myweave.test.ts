@@ -88,6 +88,8 @@ async function withPostern(env: Record<string, string>, run: (other: RunningPost
     await run(other)
     expect(await secretsFoundIn({ postern: other }, secrets)).toEqual([])
   } finally {
+    // Nothing is under way, so there is nothing to drain.
+    other.child.kill('SIGKILL')
     await other.stop()
   }
 }

@@ -58,7 +58,7 @@ beforeAll(async () => {
   postern = await startPostern({
     config: CONFIG,
     env: {
-      ...basics(), NEXTAUTH_SECRET: SECRET, NEXTAUTH_SECRET_OLD: OLD_SECRET, ADMIN_API_KEY: ADMIN_KEY, VALID_API_KEYS: `client-key-1, client-key-2,ci=named-key-of-ci,${HAND_MADE}`,
+      ...basics(), NEXTAUTH_SECRET: SECRET, NEXTAUTH_SECRET_OLD: OLD_SECRET, ADMIN_API_KEY: ADMIN_KEY, VALID_API_KEYS: `client-key-1, client-key-2,ci=named-key-of-ci,${HAND_MADE},${HASHED_KEY},${PLAIN_KEY}`,
       KEY_STORE: join(folder, 'keys.db'), KEY_PEPPER: PEPPER, API_KEYS_JSON: join(folder, 'api-keys.json'), ADMIN_TOKEN, SESSION_ORIGINS: 'https://app.example.com',
     },
   })
@@ -94,6 +94,8 @@ async function withPostern(env: Record<string, string>, run: (other: RunningPost
     await run(other)
     expect(await secretsFoundIn({ postern: other }, secrets.filter((secret) => !secret.startsWith('client-key')))).toEqual([])
   } finally {
+    // Nothing is under way, so there is nothing to drain.
+    other.child.kill('SIGKILL')
     await other.stop()
   }
 }
@@ -277,7 +279,7 @@ describe('the dashboard: sessions', () => {
     ['an opaque origin', { Origin: 'null' }, 403],
     ['Sec-Fetch-Site: same-origin', { 'Sec-Fetch-Site': 'same-origin' }, 200],
     ['Sec-Fetch-Site: cross-site', { 'Sec-Fetch-Site': 'cross-site' }, 403],
-  ])('lets a session change things with %s: %d', async (_what, headers, status) => {
+  ])('lets a session change things only from the application itself: %s', async (_what, headers, status) => {
     expect((await post({ ...cookie(`${V4}=${V4_VECTOR}`), ...headers })).status).toBe(status)
     expect(app.seen.length - hits).toBe(status === 200 ? 1 : 0)
   })
@@ -289,7 +291,7 @@ describe('the dashboard: sessions', () => {
 })
 
 describe('the dashboard: keys that it made', () => {
-  it('imports plaintext and bcrypt rows, each with its user', async () => {
+  it('imports plaintext and bcrypt rows, each with its user, who answers although VALID_API_KEYS holds the same keys', async () => {
     expect((await post({ 'x-api-key': PLAIN_KEY })).status).toBe(200)
     expect(lastSeen()).toMatchObject({ 'x-auth-user-id': 'bob', 'x-auth-method': 'dashboard_keys' })
     expect((await post(bearer(HASHED_KEY))).status).toBe(200)
@@ -315,6 +317,20 @@ describe('the dashboard: keys that it made', () => {
     expect((await postern.command('keys', 'revoke', id, '--config', CONFIG)).code).toBe(0)
     await expect.poll(async () => (await post({ 'x-api-key': key })).status, { timeout: 1_500 }).toBe(401)
     expect((await post({ 'x-api-key': key })).json).toEqual(INVALID)
+  })
+
+  it('are not needed for the keys of the environment, which work through a flood of guesses at imported rows', { timeout: 60_000 }, async () => {
+    const rows = [1, 2, 3].map((n) => ({ keyHash: hashSync(`imported-${n}`, 10), userId: 'frank', createdAt: '2025-01-01T00:00:00.000Z' }))
+    writeFileSync(join(folder, 'flooded.json'), JSON.stringify(rows))
+    await withPostern({ VALID_API_KEYS: 'client-key-1', ADMIN_API_KEY: ADMIN_KEY, KEY_STORE: join(folder, 'flooded.db'), KEY_PEPPER: PEPPER, API_KEYS_JSON: join(folder, 'flooded.json') }, async (other) => {
+      const guesses = Array.from({ length: 120 }, (_each, n) => request(other, { 'x-api-key': `${WRONG}-${n}` }))
+      await Promise.race(guesses)
+      expect((await Promise.all([request(other, { 'x-api-key': 'client-key-1' }), request(other, { 'x-api-key': ADMIN_KEY })])).map(({ status }) => status)).toEqual([200, 200])
+      const answers = await Promise.all(guesses)
+      // What could not be compared is 503 with a time, never a statement about the key.
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401, 503]))
+      for (const { headers } of answers.filter(({ status }) => status === 503)) expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1)
+    })
   })
 
   it('are managed over the admin face as well', async () => {
@@ -511,6 +527,6 @@ describe('the dashboard: what is not set', () => {
 describe('the dashboard: after all of it', () => {
   it('no secret is in a line, a metric, a store file or a refusal', async () => {
     expect(refusals.length).toBeGreaterThan(40)
-    expect(await secretsFoundIn({ postern, folder, except: ['api-keys.json'], refusals }, secrets)).toEqual([])
+    expect(await secretsFoundIn({ postern, folder, except: ['api-keys.json', 'flooded.json'], refusals }, secrets)).toEqual([])
   })
 })
