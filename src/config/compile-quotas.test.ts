@@ -6,7 +6,7 @@ import type { Mistake } from './mistake.ts'
 import { quota, type QuotaConfig } from './schema.ts'
 
 const mistakes: Mistake[] = []
-const context: QuotaContext = { kinds: new Map([['jwt', 'jwt'], ['key', 'api_key'], ['session', 'session']]), routeId: 'r', partitionSecret: new Uint8Array(32), mistakes }
+const context: QuotaContext = { kinds: new Map([['jwt', 'jwt'], ['key', 'api_key'], ['session', 'session']]), countedAs: new Map([['profile', 'session']]), routeId: 'r', partitionSecret: new Uint8Array(32), mistakes }
 const config = (more: Partial<Record<keyof QuotaConfig, unknown>>): QuotaConfig => quota.parse({ name: 'q', limit: '10/minute', ...more })
 const as = (id: string, subject: string, credentialId?: string): Principals => {
   const one = principal(subject, { authenticatorId: id, ...(credentialId !== undefined && { credentialId }) })
@@ -16,6 +16,11 @@ const nobody: Principals = { primary: { kind: 'anonymous', authenticatorId: 'non
 const partition = (more: Partial<Record<keyof QuotaConfig, unknown>>, who?: Principals, sketch = {}): string | undefined => compileQuota(config(more), [], context)?.rule.partitionOf(request(sketch), who)
 
 describe('who shares a counter', () => {
+  it('people of one project are the same, whichever entry of the config checked them', () => {
+    expect(partition({}, as('profile', 'alice'))).toBe(partition({}, as('session', 'alice')))
+    expect(partition({}, as('profile', 'alice'))).not.toBe(partition({}, as('jwt', 'alice')))
+  })
+
   it('a client address is counted before authentication', () => {
     expect(compileQuota(config({ key: 'client_ip' }), [], context)?.stage).toBe('client')
     expect(partition({ key: 'client_ip' }, undefined, { ip: '192.0.2.7' })).toBe('ip:192.0.2.7')

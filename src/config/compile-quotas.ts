@@ -14,6 +14,8 @@ export interface CompiledQuota { readonly stage: 'client' | 'principal'; readonl
 
 export interface QuotaContext {
   readonly kinds: ReadonlyMap<string, AuthenticatorKind>
+  /** Authenticators whose people are counted as those of another one. */
+  readonly countedAs: ReadonlyMap<string, string>
   readonly routeId: string
   /** Secret of this process for hashing values that must not be kept in clear. */
   readonly partitionSecret: Uint8Array
@@ -23,13 +25,15 @@ export interface QuotaContext {
 const byAddress = (request: RequestDescription): string => `ip:${request.client.partition}`
 
 /** An anonymous principal is counted by its address. The id of the authenticator keeps equal subjects of different issuers apart. */
-function byPrincipal(request: RequestDescription, principal: Principal | undefined): string {
-  return principal?.kind === 'identified' ? `principal:${principal.authenticatorId}:${principal.subject}` : byAddress(request)
+function byPrincipal({ countedAs }: QuotaContext, request: RequestDescription, principal: Principal | undefined): string {
+  if (principal?.kind !== 'identified') return byAddress(request)
+  const { authenticatorId, subject } = principal
+  return `principal:${countedAs.get(authenticatorId) ?? authenticatorId}:${subject}`
 }
 
 /** Keys count one by one; tokens change all the time, so their owner counts. */
-function byCredential(kinds: QuotaContext['kinds'], request: RequestDescription, principal: Principal | undefined): string {
-  if (principal?.kind !== 'identified' || kinds.get(principal.authenticatorId) !== 'api_key') return byPrincipal(request, principal)
+function byCredential(context: QuotaContext, request: RequestDescription, principal: Principal | undefined): string {
+  if (principal?.kind !== 'identified' || context.kinds.get(principal.authenticatorId) !== 'api_key') return byPrincipal(context, request, principal)
   return `credential:${principal.authenticatorId}:${principal.credentialId ?? principal.subject}`
 }
 
@@ -56,11 +60,12 @@ function byBody(text: string, secret: Uint8Array): PartitionOf {
 
 const CLIENT_KEYS: ReadonlySet<string> = new Set(['client_ip', 'ip', 'route'])
 
-function partitionOf(key: string, { kinds, routeId, partitionSecret }: QuotaContext): PartitionOf | undefined {
+function partitionOf(key: string, context: QuotaContext): PartitionOf | undefined {
+  const { kinds, routeId, partitionSecret } = context
   if (key === 'client_ip' || key === 'ip') return byAddress
   if (key === 'route') return () => `route:${routeId}`
-  if (key === 'principal' || key === 'user') return (request, principals) => byPrincipal(request, principals?.primary)
-  if (key === 'credential' || key === 'api_key') return (request, principals) => byCredential(kinds, request, principals?.primary)
+  if (key === 'principal' || key === 'user') return (request, principals) => byPrincipal(context, request, principals?.primary)
+  if (key === 'credential' || key === 'api_key') return (request, principals) => byCredential(context, request, principals?.primary)
   if (key.startsWith('header:')) return byHeader(key.slice('header:'.length).toLowerCase())
   if (key.startsWith('body.')) return byBody(key.slice('body.'.length), partitionSecret)
   const [, id, what] = /^(.+)\.(id|principal)$/.exec(key) ?? []
@@ -68,7 +73,7 @@ function partitionOf(key: string, { kinds, routeId, partitionSecret }: QuotaCont
   return (request, principals) => {
     const principal = principals?.byAuthenticator.get(id)
     if (principal?.kind !== 'identified') return undefined
-    return what === 'id' ? byCredential(kinds, request, principal) : byPrincipal(request, principal)
+    return what === 'id' ? byCredential(context, request, principal) : byPrincipal(context, request, principal)
   }
 }
 

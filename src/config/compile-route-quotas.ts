@@ -12,8 +12,8 @@ import type { QuotaConfig, RouteConfig } from './schema.ts'
 export interface RouteQuotas { readonly client: readonly QuotaRule[]; readonly principal: (principals: Principals) => readonly QuotaRule[] }
 
 function compileAll(quotas: readonly QuotaConfig[], path: ConfigPath, routeId: string, context: RouteContext, namespace = ''): CompiledQuota[] {
-  const { kinds, partitionSecret, mistakes } = context
-  return quotas.map((quota, index) => compileQuota(quota, [...path, index], { kinds, routeId, partitionSecret, mistakes }, namespace)).filter((quota) => quota !== undefined)
+  const { kinds, countedAs, partitionSecret, mistakes } = context
+  return quotas.map((quota, index) => compileQuota(quota, [...path, index], { kinds, countedAs, routeId, partitionSecret, mistakes }, namespace)).filter((quota) => quota !== undefined)
 }
 
 /** Limits that a credential brings along, counted per credential wherever it is used. */

@@ -131,6 +131,19 @@ function publicRoute(text: string): RouteConfig {
   return routeSchema.parse(second === undefined ? { match: { path: first }, auth: 'none' } : { match: { path: second, methods: first }, auth: 'none' })
 }
 
+/** The people of one Supabase project are the same, whichever entry of the config checked them: the first one counts them all. */
+function countedAs({ authenticators = {} }: Config): ReadonlyMap<string, string> {
+  const byProject = new Map<string, string>()
+  const found = new Map<string, string>()
+  for (const [id, each] of Object.entries(authenticators)) {
+    if (each.type !== 'supabase' || each.url === undefined) continue
+    const first = byProject.get(each.url) ?? id
+    byProject.set(each.url, first)
+    if (first !== id) found.set(id, first)
+  }
+  return found
+}
+
 /** All entries of the table: what is written, what `public` adds, and one guarded route for everything when none is written. */
 export function compileRoutes(input: RoutesInput): RouteEntry[] {
   const { config } = input
@@ -138,6 +151,7 @@ export function compileRoutes(input: RoutesInput): RouteEntry[] {
     ...input,
     names: new Set(Object.keys(config.authenticators ?? {})),
     // Those that are off included: a limit of theirs is no mistake, it has nobody to count.
+    countedAs: countedAs(config),
     kinds: new Map(Object.entries(config.authenticators ?? {}).map(([id, { type }]) => [id, type])),
     tierRanks: new Map(Object.keys(config.tiers ?? {}).map((tier, rank) => [tier, rank])),
   }

@@ -17,5 +17,7 @@ export interface RoutesInput {
 export interface RouteContext extends RoutesInput {
   readonly names: ReadonlySet<string>
   readonly kinds: ReadonlyMap<string, AuthenticatorKind>
+  /** Authenticators whose people are counted as those of another one. */
+  readonly countedAs: ReadonlyMap<string, string>
   readonly tierRanks: ReadonlyMap<string, number>
 }
