@@ -2,7 +2,7 @@ import type { OpsCheck } from '../faces/ops/status.ts'
 import type { UpstreamState } from '../faces/proxy/pools.ts'
 import { FLOOR_TEXT, isBelowFloor } from './node-safety.ts'
 import type { Prepared } from './load-config.ts'
-import { providerStates } from './provider-state.ts'
+import { providerStates, type ProviderState } from './provider-state.ts'
 import type { Reloads } from './reloads.ts'
 
 /** Refused connections in a row after which an upstream counts as failing. */
@@ -23,10 +23,13 @@ function configChecks({ rejection, pending }: Reloads): readonly OpsCheck[] {
   ]
 }
 
-/** A provider that is down is down for every instance: degraded, not unready. */
-function providerChecks({ compiled }: Prepared): readonly OpsCheck[] {
-  return providerStates(compiled).map(({ name, keys, lastError }) => check(`provider_${name}`, lastError === undefined, lastError === undefined ? undefined : `${lastError}; ${keys} keys in use`))
+function providerCheck({ name, keys, lastError, missing }: ProviderState): OpsCheck {
+  const detail = missing.length > 0 ? `${missing.join(' and ')} not set` : lastError === undefined ? undefined : `${lastError}; ${keys} keys in use`
+  return check(`provider_${name}`, detail === undefined, detail)
 }
+
+/** A provider that is down, or lacks settings, is so for every instance: degraded, not unready. */
+const providerChecks = ({ compiled }: Prepared): readonly OpsCheck[] => providerStates(compiled).map(providerCheck)
 
 function upstreamChecks({ compiled, loaded }: Prepared, stateOf: StatusSources['upstreamState']): readonly OpsCheck[] {
   return [...compiled.gateway.upstreams.keys()].map((id) => {
