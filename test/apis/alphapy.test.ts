@@ -7,7 +7,7 @@ import type { EchoUpstream } from '../support/echo-upstream.ts'
 import { startGoTrue, type GoTrue } from '../support/gotrue.ts'
 import { startPostern, type RunningPostern } from '../support/running-postern.ts'
 import { ask, lastSeen, mintTokens, startApi, USER_ID, type Ask, type Asked, type Tokens } from './asking.ts'
-import { expectNoLeaks, gather } from './leaks.ts'
+import { expectNoLeaks, expectQuiet, gather } from './leaks.ts'
 
 const METRICS = '/api/dashboard/metrics'
 const MISSING = { detail: 'Missing authentication context' }
@@ -32,6 +32,7 @@ async function withPostern(env: Readonly<Record<string, string>>, run: (postern:
   } finally {
     await own.stop()
   }
+  expectQuiet(gathered, own)
 }
 
 beforeAll(async () => {
@@ -125,6 +126,8 @@ describe('alphapy', () => {
   it('A15 leaves health open and still removes what a client claims', async () => {
     const answer = await get('/api/health', { 'X-Auth-User-Id': 'x', 'X_Auth_User_Id': 'x', 'X-User-Id': 'x', 'X.User.Id': 'x' })
     expect(answer.status).toBe(200)
+    expect((await get('/api/health', {}, { method: 'HEAD' })).status).toBe(200)
+    expect((await get('/api/health', {}, { method: 'POST' })).status).toBe(401)
     expect(Object.keys(lastSeen(api)).filter((name) => /^x.(auth.)?user/.test(name))).toEqual([])
   })
 
@@ -396,7 +399,10 @@ describe('alphapy with nothing set', () => {
     try {
       const answer = await ask(degraded.url, METRICS, { headers: bearer(tokens.ok) })
       expect([answer.status, answer.json]).toEqual([500, { detail: 'Supabase credentials are not configured.' }])
-      expect((await (await fetch(`${degraded.opsUrl}/readyz?verbose`)).text()).toLowerCase()).toContain('supabase')
+      const ready = await fetch(`${degraded.opsUrl}/readyz?verbose`)
+      expect([ready.status, (await ready.text()).includes('[!]provider_supabase degraded: url and api_key not set')]).toEqual([200, true])
+      expect(await (await fetch(`${degraded.opsUrl}/metrics`)).text()).toMatch(/postern_degraded\{what="[^"]*supabase[^"]*"\} 1/)
+      expect(degraded.output()).toMatch(/supabase is degraded/)
       expect((await ask(degraded.url, METRICS, { headers: { 'X-API-Key': '', 'X-User-Id': 'victim' } })).status).toBe(401)
       untouched()
     } finally {

@@ -48,3 +48,8 @@ export async function expectNoLeaks(gathered: Gathered, postern: RunningPostern,
     for (const [place, text] of places) expect(text.includes(secret), `${secret.slice(0, 12)}… in ${place}`).toBe(false)
   }
 }
+
+/** The same for what a process of a single case wrote. */
+export function expectQuiet({ secrets }: Gathered, { output }: RunningPostern): void {
+  for (const secret of secrets) expect(output().includes(secret), `${secret.slice(0, 12)}… in log or audit`).toBe(false)
+}

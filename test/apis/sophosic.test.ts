@@ -7,7 +7,7 @@ import type { EchoUpstream } from '../support/echo-upstream.ts'
 import { startGoTrue, type GoTrue } from '../support/gotrue.ts'
 import { runPostern, startPostern, type RunningPostern } from '../support/running-postern.ts'
 import { ask, lastSeen, mintTokens, startApi, USER_ID, type Ask, type Asked, type Tokens } from './asking.ts'
-import { expectNoLeaks, gather } from './leaks.ts'
+import { expectNoLeaks, expectQuiet, gather } from './leaks.ts'
 import { admin, managedKeys, type MadeKey } from './managed.ts'
 
 const CONFIG = 'config/sophosic.yaml'
@@ -51,6 +51,7 @@ async function withPostern(env: Readonly<Record<string, string>>, run: (postern:
   } finally {
     await own.stop()
   }
+  expectQuiet(gathered, own)
 }
 
 const introspects = (): void => issuer.answer((response, { body }) => json(OPAQUE[new URLSearchParams(body).get('token') ?? ''] ?? { active: false })(response, { method: '', target: '', headers: {}, body }))
@@ -203,6 +204,12 @@ describe('sophosic /api/auth/me', () => {
     expect([away.status, away.headers['retry-after'] !== undefined, (away.json as typeof FORBIDDEN).statusCode]).toEqual([503, true, 503])
   })
 
+  it('answers HEAD like GET, without the body', async () => {
+    const answer = await get(ME, bearer(pro.key), { method: 'HEAD' })
+    expect([answer.status, answer.body]).toEqual([200, ''])
+    untouched()
+  })
+
   it('takes no other method and no other path for it', async () => {
     await post(ME, bearer(pro.key))
     expect(api.seen.length).toBe(hits + 1)
@@ -246,6 +253,12 @@ describe('sophosic limits', () => {
       expect((await call(CHAT, pro.key)).headers['x-ratelimit-limit']).toBe('5')
       expect([(await call(CHAT, pro.key)).status, (await call(CHAT, pro.key)).status]).toEqual([200, 429])
     })
+  })
+
+  it('counts a user once for all of his requests, whichever way they are checked', async () => {
+    const token = await session()
+    const answers = [await post(CHAT, bearer(token)), await get(ME, bearer(token)), await get('/api/other', bearer(token))]
+    expect(answers.map(({ headers }) => headers['x-ratelimit-remaining'])).toEqual(['99', '98', '97'])
   })
 
   it('counts refused credentials and permissions for nobody', async () => {

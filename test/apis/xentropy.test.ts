@@ -7,7 +7,7 @@ import type { EchoUpstream } from '../support/echo-upstream.ts'
 import { startGoTrue, type GoTrue } from '../support/gotrue.ts'
 import { runPostern, startPostern, type RunningPostern } from '../support/running-postern.ts'
 import { ask, flip, lastSeen, mintTokens, startApi, USER_ID, type Ask, type Asked, type Tokens } from './asking.ts'
-import { expectNoLeaks, gather } from './leaks.ts'
+import { expectNoLeaks, expectQuiet, gather } from './leaks.ts'
 import { admin, managedKeys } from './managed.ts'
 
 const CONFIG = 'config/xentropy.yaml'
@@ -42,6 +42,7 @@ async function withPostern(env: Readonly<Record<string, string>>, run: (postern:
   } finally {
     await own.stop()
   }
+  expectQuiet(gathered, own)
 }
 
 beforeAll(async () => {
