@@ -23,7 +23,7 @@ const median = (values: readonly number[]): number => values.toSorted((a, b) => 
 interface Sample { readonly cpuUs: number; readonly rps: number; readonly p50: number; readonly p99: number; readonly rss: number }
 
 async function measure(target: Target, server: Server, requests: number): Promise<Sample> {
-  const request = `GET /api/orders/1 HTTP/1.1\r\nHost: api.example\r\nAccept: application/json\r\nUser-Agent: bench\r\n${target.headers.map((header) => `${header}\r\n`).join('')}\r\n`
+  const request = `GET ${target.path ?? '/api/orders/1'} HTTP/1.1\r\nHost: api.example\r\nAccept: application/json\r\nUser-Agent: bench\r\n${target.headers.map((header) => `${header}\r\n`).join('')}\r\n`
   const before = cpuMs(server.child.pid ?? 0)
   const { seconds, latencies } = await run({ port: server.port, request, requests, connections: CONNECTIONS, status: target.status })
   const cpuUs = ((cpuMs(server.child.pid ?? 0) - before) * 1000) / requests
@@ -71,7 +71,7 @@ const result = {
   load: { requests: REQUESTS, rounds: ROUNDS, connections: CONNECTIONS },
   decideUs,
   rows,
-  ratios: { 'postern jwt / caddy': ratio(cpuOf('postern jwt'), cpuOf('caddy reverse_proxy')), 'postern jwt / nginx': ratio(cpuOf('postern jwt'), cpuOf('nginx proxy_pass')) },
+  ratios: { 'postern jwt / caddy': ratio(cpuOf('postern jwt'), cpuOf('caddy reverse_proxy')), 'postern jwt / nginx': ratio(cpuOf('postern jwt'), cpuOf('nginx proxy_pass')), 'forward-auth / empty node:http': ratio(cpuOf('postern forward-auth'), cpuOf('node:http empty')) },
 }
 mkdirSync(join(import.meta.dirname, 'results'), { recursive: true })
 writeFileSync(join(import.meta.dirname, 'results', 'latest.json'), `${JSON.stringify(result, undefined, 2)}\n`)

@@ -1,12 +1,15 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { forwardAuthTargets } from './forward-auth.ts'
 import { freePort, installed, start, type Server } from './processes.ts'
 
 /** Something to measure: how to start it, what to send, what must come back. */
 export interface Target {
   readonly name: string
   readonly what: string
+  /** Default: a path of the API. */
+  readonly path?: string
   readonly headers: readonly string[]
   readonly status: number
   readonly start: () => Promise<Server>
@@ -92,5 +95,6 @@ export function targets(setting: Setting): Target[] {
     ...(installed('caddy') ? [caddy(setting)] : []),
     { name: 'postern jwt', what: 'cached ES256 token, one limit, metrics and audit on', headers: [`Authorization: Bearer ${token}`], status: 200, start: startPostern },
     { name: 'postern refusal', what: '401, no credential', headers: [], status: 401, start: startPostern },
+    ...forwardAuthTargets(setting, { token, jwks }),
   ]
 }
