@@ -381,6 +381,24 @@ describe('what the example of alphapy has switched off', () => {
     }, file)
   })
 
+  it('the service key while the project is away', async () => {
+    const file = join(folder, 'next.yaml')
+    writeFileSync(file, readFileSync('config/alphapy.yaml', 'utf8').replace('    on_invalid: next', '    on_unavailable: next\n    on_invalid: next'))
+    await withPostern({ ...environment(), SUPABASE_URL: 'http://127.0.0.1:9' }, async ({ url }) => {
+      const token = bearer(await fresh())
+      expect((await ask(url, METRICS, { headers: { ...token, 'X-API-Key': 'sekret', 'X-User-Id': 'u' } })).status).toBe(200)
+      expect((await ask(url, METRICS, { headers: token })).status).toBe(503)
+    }, file)
+  })
+
+  it('the service key for guilds', async () => {
+    const file = join(folder, 'guilds.yaml')
+    writeFileSync(file, readFileSync('config/alphapy.yaml', 'utf8').replace('any: [supabase] }', 'any: [supabase, service_key] }'))
+    await withPostern(environment(), async ({ url }) => {
+      expect((await ask(url, '/api/dashboard/settings/123', { headers: { 'X-API-Key': 'sekret', 'X-User-Id': 'u' } })).status).toBe(200)
+    }, file)
+  })
+
   it('and the limits of its source, in its words', async () => {
     const file = withLines('rate_limit', 'Rate limit exceeded. Max')
     await withPostern(environment(), async ({ url }) => {

@@ -276,6 +276,14 @@ describe('sophosic limits', () => {
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
   })
 
+  it('gives a key the limits that were agreed for it alone', async () => {
+    const { key } = await keys.create('--owner', 'big', '--tier', 'enterprise', '--limits', '3/hour,100/minute')
+    const answers = []
+    for (let n = 0; n < 4; n += 1) answers.push(await post(CHAT, bearer(key)))
+    expect(answers.map(({ status, headers }) => [status, headers['x-ratelimit-limit'], headers['x-ratelimit-remaining']])).toEqual([[200, '3', '2'], [200, '3', '1'], [200, '3', '0'], [429, '3', '0']])
+    expect((await get('/api/agents/x', bearer(key))).status).toBe(429)
+  })
+
   it('gives a key without a tier, and a session with a tier that does not exist, those of the lowest', async () => {
     const { key } = await keys.create('--owner', 'someone')
     expect((await post(CHAT, bearer(key))).headers['x-ratelimit-limit']).toBe('100')
@@ -394,6 +402,11 @@ describe('sophosic keys', () => {
     await wait(1_000)
     expect((await post(CHAT, bearer(String(rotated.body['key'])))).status).toBe(401)
     expect((await admin(postern, ADMIN_TOKEN, ['POST', '/v1/keys', { owner: 'x', tier: 'platinum' }])).status).toBe(400)
+  })
+
+  it('tell development from production by their prefix', async () => {
+    const { key } = await keys.create('--owner', 'user_dev', '--tier', 'free', '--environment', 'test')
+    expect([key.startsWith('sk_test_'), (await post(CHAT, bearer(key))).status]).toEqual([true, 200])
   })
 
   it('stop within a second of being revoked or expiring', async () => {
