@@ -94,7 +94,7 @@ export function compileApiKey(apiKey: ApiKeyConfig, context: AuthenticatorContex
   const before = context.mistakes.length
   const subject = subjectOf(apiKey, context)
   const checks = checksOf(apiKey, subject, context)
-  const carriers = carriersOf(apiKey.in, 'required', context)
+  const carriers = carriersOf(apiKey.in, apiKey.bearer_scheme, context)
   if (context.mistakes.length > before) return undefined
   warnOfShortKeys(apiKey, context)
   if (checks.length === 0) {

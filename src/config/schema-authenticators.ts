@@ -66,6 +66,7 @@ const keyIssue = z.strictObject({
 export const apiKeyAuthenticator = z.strictObject({
   type: z.literal('api_key'),
   in: z.array(carrier).min(1).default([{ header: 'X-API-Key' }]).describe('Carriers; the first that is present decides.'),
+  bearer_scheme: z.enum(['required', 'optional']).default('required').describe('Whether `Authorization` may hold the bare key.'),
   prefix: oneOrMore.optional().describe('Only values with one of these prefixes are recognised; needed to share `Authorization` with tokens.'),
   keys: z.array(staticKey).optional().describe('Keys in the config itself.'),
   keys_csv: z.string().optional().describe('Comma-separated keys, each `key` or `name=key`. Empty: off.'),

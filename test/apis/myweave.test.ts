@@ -167,9 +167,10 @@ describe('myWeave: key and token', () => {
     expect(project.seen('/auth/v1/user').map(({ headers }) => headers['apikey'])).toEqual([project.anonKey])
   })
 
-  it('takes the scheme of the token in any case', async () => {
-    expect((await chat({ 'X-API-Key': key, Authorization: `bearer ${tokens.ok}` })).status).toBe(200)
+  it.each([['bearer '], ['BEARER '], ['']])('takes the token after %j', async (scheme) => {
+    expect((await chat({ 'X-API-Key': key, Authorization: `${scheme}${tokens.ok}` })).status).toBe(200)
     expect(lastSeen()['x-auth-user-id']).toBe(USER_ID)
+    expect((await chat({ 'X-API-Key': key, Authorization: `${scheme}${tokens.expired}` })).json).toEqual(BAD_TOKEN)
   })
 
   it.each([['x-api-key'], ['X-Api-Key']])('takes the key header as %s', async (name) => {

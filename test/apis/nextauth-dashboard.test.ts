@@ -136,6 +136,13 @@ describe('the dashboard: keys', () => {
     untouched()
   })
 
+  it('takes a key in Authorization without a scheme, as the dashboard does, and never one of another scheme', async () => {
+    expect((await post({ Authorization: 'client-key-1' })).status).toBe(200)
+    expect(lastSeen()).toMatchObject({ 'x-auth-user-id': digestName('client-key-1') })
+    expect(lastSeen().authorization).toBeUndefined()
+    for (const value of [WRONG, 'Basic client-key-1', 'Bearer client-key-1 client-key-2', 'Bearerclient-key-1']) expect((await post({ Authorization: value })).json, value).toEqual(INVALID)
+  })
+
   it('takes x-api-key before Authorization', async () => {
     expect((await post({ 'x-api-key': 'client-key-2', ...bearer(WRONG) })).status).toBe(200)
     expect(lastSeen()['x-auth-user-id']).toBe(digestName('client-key-2'))
