@@ -19,12 +19,15 @@ const speaker = (principals: Principals, when: string | undefined): Principal | 
 /** A member that is absent asserts nothing. */
 const holds = (asserted: unknown, proven: unknown): boolean => asserted === undefined || asserted === proven
 
+/** What APIs take for a yes: `"true"` and 1 are believed as readily as `true`. */
+const says = (asserted: unknown, value: unknown): boolean => (value === true ? Boolean(asserted) : asserted === value)
+
 /** What the client asserts about itself in the body must be what was proven. */
 function createCheck(config: BodyConfig, assertions: readonly Assertion[]): NonNullable<BodyPolicy['check']> {
   const forbidden = Object.entries(config.forbid_anonymous ?? {}).map(([path, value]) => [path.split('.'), value] as const)
   return (body, principals) => {
     if (speaker(principals, config.when)?.kind === 'identified') return assertions.every(([path, template]) => holds(memberAt(body, path), template(principals)))
-    return forbidden.every(([path, value]) => memberAt(body, path) !== value)
+    return forbidden.every(([path, value]) => !says(memberAt(body, path), value))
   }
 }
 

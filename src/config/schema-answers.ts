@@ -49,7 +49,7 @@ export const bodyPolicy = z.strictObject({
   content_types: oneOrMore.prefault(['application/json']).describe('Other media types are refused.'),
   grant_types: list.optional().describe('Values that `grant_type` may have, in query and body together.'),
   require_equal: z.record(z.string(), text).optional().describe('Dotted path in the body to the template it must equal when a principal is identified.'),
-  forbid_anonymous: z.record(z.string(), z.unknown()).optional().describe('Dotted path to a value that only an identified principal may send.'),
+  forbid_anonymous: z.record(z.string(), z.unknown()).optional().describe('Dotted path to a value that only an identified principal may send; `true` stands for everything that is taken for a yes.'),
   when: text.optional().describe('The authenticator whose principal these checks are about. Default: the primary one.'),
   enabled: flag.prefault(true).describe('`off` switches the checks off, as a variable may say.'),
 }).meta({ title: 'body policy' })

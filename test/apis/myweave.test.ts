@@ -497,6 +497,7 @@ describe('myWeave: what a client says of itself', () => {
       const lie = await call({}, claim({ isAuthenticated: true }))
       expect([lie.status, lie.json]).toEqual([403, FORBIDDEN])
       expect((await call(bearer(project.anonKey), claim({ isAuthenticated: true }))).status).toBe(403)
+      for (const yes of ['true', 1, {}]) expect((await call({}, claim({ isAuthenticated: yes }))).status, JSON.stringify(yes)).toBe(403)
       expect((await call(bearer(tokens.ok), `{"context":{"userId":"${USER_ID}","userId":"someone-else"}}`)).status).toBe(400)
       expect((await call({ 'Content-Type': 'text/plain' }, claim({ isAuthenticated: true }))).status).toBe(400)
       expect((await call({}, claim({ filler: 'x'.repeat(70_000) }))).status).toBe(413)
