@@ -210,6 +210,19 @@ describe('xentropy grants', () => {
     expect(tokenCalls().map(({ headers }) => headers.authorization)).toEqual([undefined])
   })
 
+  it('takes JSON with a charset, and a body without a length', async () => {
+    const answer = await login({ email: 'dev@example.com', password: 'correct horse' }, { ...fromSomewhere(), 'Content-Type': 'application/json; charset=utf-8', 'Transfer-Encoding': 'chunked' })
+    expect([answer.status, tokenCalls().length, tokenCalls()[0]?.body]).toEqual([200, 1, '{"email":"dev@example.com","password":"correct horse"}'])
+  })
+
+  it('believes an address only from a trusted proxy', async () => {
+    await withPostern({ ...environment(), TRUSTED_PROXIES: '' }, async ({ url }) => {
+      const statuses = []
+      for (let n = 0; n < 21; n += 1) statuses.push((await ask(url, PASSWORD_GRANT, { method: 'POST', headers: fromSomewhere(), body: JSON.stringify({ email: `somebody-${n}@example.com`, password: 'x' }) })).status)
+      expect([statuses.filter((status) => status === 400).length, statuses[20]]).toEqual([20, 429])
+    })
+  })
+
   it('X9 refreshes, and never makes one call of two', async () => {
     const { json } = await login({ email: 'dev@example.com', password: 'correct horse' })
     const refresh = (json as { refresh_token: string }).refresh_token
@@ -322,6 +335,17 @@ describe('xentropy personal access tokens', () => {
     const both = await keys.create('--owner', 'user_1', '--scopes', 'content:read,content:write')
     expect((await get(CONTENT, bearer(both.key), { method: 'POST', body: '{}' })).status).toBe(200)
     expect(lastSeen(api)['x-auth-scopes']).toBe('content:read content:write')
+  })
+
+  it('X13 lets one without scopes do nothing, in either direction', async () => {
+    const { key } = await keys.create('--owner', 'user_1')
+    for (const method of ['GET', 'HEAD', 'POST', 'DELETE']) expect((await get(CONTENT, bearer(key), { method })).status).toBe(403)
+    untouched()
+  })
+
+  it('say nothing of scopes to the API for a login', async () => {
+    await get(CONTENT, { ...bearer(tokens.ok), 'X-Auth-Scopes': 'content:write' })
+    expect(lastSeen(api)).not.toHaveProperty('x-auth-scopes')
   })
 
   it('X14 refuses one that does not exist, is mistyped or has expired', async () => {
