@@ -3,7 +3,7 @@ import type { Gateway, OwnedHeaders } from '../../model/gateway.ts'
 import { NO_MUTATION } from '../../model/mutation.ts'
 import type { RequestDescription } from '../../model/request.ts'
 import { withoutCookies } from '../../wire/cookies.ts'
-import { foldedName } from '../../wire/headers.ts'
+import { headerKinds } from '../../wire/header-kind.ts'
 import { rateLimitFields } from '../../wire/rate-limit-fields.ts'
 import type { Passage } from './dialect.ts'
 
@@ -32,8 +32,9 @@ function nobody(owned: OwnedHeaders): Fields {
 function identityFields(owned: OwnedHeaders, set: Fields): Fields {
   const all = nobody(owned)
   if (set.length === 0) return all
-  const values = new Map(set.map(([name, value]) => [foldedName(name), value]))
-  return all.map(([name]) => [name, values.get(foldedName(name)) ?? ''])
+  const kind = headerKinds(owned)
+  const values = new Map(set.map(([name, value]) => [kind(name).folded, value]))
+  return all.map(([name]) => [name, values.get(kind(name).folded) ?? ''])
 }
 
 /** What is left of the credential headers that callers replace by ours. */
@@ -59,7 +60,8 @@ export function passageOf(request: RequestDescription, decision: Allow | Answer,
   const { owned, rateLimitFields: settings } = gateway.wire
   if (decision.outcome === 'answer') return { fields: nobody(owned), credentials: credentialFields(request, decision, gateway), remove: [] }
   const { mutation, route, limits } = decision
-  const others = [...route.requestHeaders.set, ...mutation.set].filter(([name]) => !owned.identity.has(foldedName(name)) && !FRAMING.test(foldedName(name)))
+  const kind = headerKinds(owned)
+  const others = [...route.requestHeaders.set, ...mutation.set].filter(([name]) => kind(name).identity === undefined && !FRAMING.test(kind(name).folded))
   return {
     fields: [...identityFields(owned, mutation.set), ...others, ...rateLimitFields(limits, settings, now)],
     credentials: credentialFields(request, decision, gateway),
