@@ -252,6 +252,20 @@ describe('the dashboard: sessions', () => {
     expect(lastSeen()['x-api-key']).toBeUndefined()
   })
 
+  it.each([
+    ['a name beyond ASCII, as RFC 8187 writes it', { sub: 'u-1', name: 'Zoë 李' }, "UTF-8''Zo%C3%AB%20%E6%9D%8E"],
+    ['a user without a name by the subject', { sub: 'u-1', name: null }, 'u-1'],
+  ])('names %s', async (_what, claims, name) => {
+    expect((await post(cookie(`${V4}=${await v4(claims)}`))).status).toBe(200)
+    expect(lastSeen()['x-auth-user-id']).toBe(name)
+  })
+
+  it('never makes an administrator of a user who is called admin', async () => {
+    expect((await post(cookie(`${V4}=${await v4({ sub: 'u-1', name: 'admin' })}`))).status).toBe(200)
+    expect(lastSeen()).toMatchObject({ 'x-auth-user-id': 'admin', 'x-auth-method': 'session' })
+    expect(lastSeen()['x-auth-roles'] ?? '').toBe('')
+  })
+
   it('never takes a session out of Authorization', async () => {
     const answer = await post(bearer(V4_VECTOR))
     expect([answer.status, answer.json]).toEqual([401, INVALID])
