@@ -1,0 +1,73 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../support/running-postern.ts'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+
+/** Instructions of the last stage, continuation lines joined. */
+const stage = readFileSync(join(ROOT, 'Dockerfile'), 'utf8').replaceAll(/\\\n/g, ' ').split(/^FROM /m).at(-1)!
+const listOf = (instruction: string): string[] => JSON.parse(new RegExp(`^${instruction} .*?(\\[.*\\])$`, 'm').exec(stage)![1]!) as string[]
+
+describe('the image', () => {
+  it('runs as nobody, without a shell, and says how to end it', () => {
+    expect(stage).toMatch(/^USER 65532:65532$/m)
+    expect(stage).toMatch(/^STOPSIGNAL SIGTERM$/m)
+    // Exec forms alone: there is no shell to run another.
+    expect(stage).not.toMatch(/^(RUN|ADD) /m)
+    for (const instruction of ['ENTRYPOINT', 'CMD', 'HEALTHCHECK']) expect(listOf(instruction).length).toBeGreaterThan(1)
+    for (const label of ['title', 'description', 'source', 'licenses', 'version', 'revision', 'created', 'base.name']) expect(stage).toContain(`org.opencontainers.image.${label}=`)
+    expect(stage).toContain('COPY --from=build --chown=0:0 /build/dist ./dist')
+  })
+
+  it('everything that the build copies is let in, and nothing else', () => {
+    const ignored = readFileSync(join(ROOT, '.dockerignore'), 'utf8').trim().split('\n')
+    expect(ignored[0]).toBe('*')
+    for (const path of ignored.slice(1)) expect(existsSync(join(ROOT, path.slice(1))), path).toBe(true)
+    expect(ignored.join('\n')).not.toMatch(/\.env|\.git\b|test|\.postern/)
+  })
+})
+
+describe('what the image holds, alone in a folder', () => {
+  let folder: string
+  const node = process.execPath
+  /** The command of the image, with our Node for the one in it. */
+  const argv = (instruction: string): string[] => listOf(instruction).slice(1).map((argument) => argument.replace('/app/', `${folder}/`))
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'postern-image-'))
+    // Built afresh, beside the one that others may be running from.
+    cpSync(ROOT, join(folder, 'build'), { recursive: true, filter: (path) => !/^\/(node_modules|dist|\.git|test|docs|bench|\.postern)(\/|$)/.test(path.slice(ROOT.length)) })
+    execFileSync('ln', ['-s', join(ROOT, 'node_modules'), join(folder, 'build', 'node_modules')])
+    execFileSync(node, ['scripts/build.cjs'], { cwd: join(folder, 'build') })
+    cpSync(join(folder, 'build', 'dist'), join(folder, 'dist'), { recursive: true })
+    rmSync(join(folder, 'build'), { recursive: true })
+  }, 60_000)
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('needs no packages: it serves, is healthy, and ends on SIGTERM', async () => {
+    const [port, ops] = [await freePort(), await freePort()]
+    writeFileSync(join(folder, 'postern.yaml'), `version: 1\nlisten: 127.0.0.1:${port}\nops: 127.0.0.1:${ops}\nupstream: http://127.0.0.1:1\nroutes: [{ auth: none }]\ndrain: { delay: 0 }\nclient_ip: { direct: true }\n`)
+    const env = { PATH: '/nowhere', NODE_ENV: 'production' }
+    const child = spawn(node, [...argv('ENTRYPOINT'), 'run', '--config', join(folder, 'postern.yaml')], { cwd: folder, env, stdio: 'pipe' })
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    const healthy = (): number | null => spawnSync(node, [...argv('HEALTHCHECK'), '--config', join(folder, 'postern.yaml')], { cwd: folder, env }).status
+    try {
+      for (let tries = 0; tries < 40 && healthy() !== 0; tries += 1) await wait(100)
+      expect(healthy()).toBe(0)
+      expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(502)
+    } finally {
+      child.kill('SIGTERM')
+    }
+    expect(await ended).toBe(0)
+    expect(healthy()).toBe(1)
+  })
+
+  it('is at most 15 MB of compressed layers', () => {
+    const archive = execFileSync('tar', ['-C', folder, '-cf', '-', 'dist'], { maxBuffer: 200_000_000 })
+    expect(gzipSync(archive).length).toBeLessThan(15_000_000)
+  })
+})
