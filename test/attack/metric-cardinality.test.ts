@@ -19,10 +19,10 @@ const METHODS = ['GET', 'POST', 'PROPFIND', 'PURGE', 'MKCOL', 'REPORT', 'LOCK', 
 const word = (): string => randomBytes(6).toString('hex')
 
 /** One of every kind of request, with everything in it that a client may choose. */
-function payloads(): readonly string[] {
+function payloads(methods: readonly string[] = METHODS): readonly string[] {
   const [path, host, agent] = [word(), `${word()}.test`, word()]
   const send = (line: string, ...lines: string[]): string => bytesOf(line, [`Host: ${host}`, `User-Agent: ${agent}`, `X-${word()}: ${word()}`, ...lines, 'Connection: close'])
-  const method = METHODS[Math.floor(Math.random() * METHODS.length)]!
+  const method = methods[Math.floor(Math.random() * methods.length)]!
   return [
     send(`${method} /public/${path}`, `X_User_Id: ${word()}`, `x.user.id: ${word()}`), send(`GET /${path}`), send(`GET /guarded/${path}`), send(`GET /guarded/${path}?${word()}=${word()}`, bearer(forge.token(claims({ sub: word(), jti: word() })))),
     send('GET /guarded/x', bearer(forge.token(claims({}), { alg: 'ES256', kid: word() }))), send('GET /guarded/x', bearer(forge.token(claims({ iss: word() })))), send('GET /guarded/x', bearer(forge.token(claims({}), { alg: word() }))), send('GET /guarded/x', `X-API-Key: ${word()}${word()}`), send('GET /guarded/x', `X-API-Key: ${KEY}`), send('GET /guarded/x', `Authorization: ${word()} ${word()}`),
@@ -37,8 +37,8 @@ async function all(requests: readonly string[]): Promise<void> {
 }
 
 it('nothing that a client chooses becomes a series', async () => {
-  // Twice, since the first exchange with an upstream and the first refusal of each kind make theirs; then every method once.
-  await all([...payloads(), ...payloads(), ...METHODS.map((method) => bytesOf(`${method} /public/x`, ['Connection: close']))])
+  // The first exchange with an upstream, and the first refusal of each kind, make theirs; so do a few methods.
+  await all(['GET', 'POST', 'PROPFIND'].flatMap((method) => payloads([method])))
   const before = await series()
   expect(before.size).toBeGreaterThan(50)
   for (let round = 0; round < 15; round += 1) await all(payloads())

@@ -40,7 +40,7 @@ async function start(speak: (write: (text: string) => void, piece: string) => vo
     authenticators: { key: { type: 'api_key', keys: [{ id: 'k', value: 'some-key-of-a-client' }] } }, routes: [{ match: { path: '/**' }, auth: 'none' }],
   })
   closing.push(upstream.close, attacked.close)
-  return attacked
+  return { ...attacked, upstream }
 }
 
 async function ask(port: number, clients: number, each: number, between: () => Promise<void> = async () => undefined): Promise<string[]> {
@@ -70,14 +70,28 @@ describe.each(Object.entries(speakers))('an answer that nobody asked for, %s', (
   })
 })
 
-it('with keep_alive: false it reaches nobody even while the event loop is busy', async () => {
-  const { port } = await start(speakers['a turn later'], false)
+it('an answer that arrives on an idle connection just after the next request was allowed is not taken for its answer', async () => {
+  const { port, events, upstream } = await start((write, piece) => write(echo(piece)), true)
+  // In the very callback in which the request was read and judged: one turn of the event loop later it would be too late to tell.
+  const push = events.decided.push.bind(events.decided)
+  events.decided.push = (...told) => {
+    for (const socket of upstream.sockets) socket.write(POISON)
+    return push(...told)
+  }
+  expect((await ask(port, 1, 20)).filter((body) => body.includes('POISON'))).toEqual([])
+  expect(events.faulted).toEqual([])
+})
+
+it('with keep_alive: false no connection has a second request, so there is no later client', async () => {
+  const { port, upstream } = await start((write, piece) => write(echo(piece)), false)
   const block = async (): Promise<void> => {
     const until = performance.now() + 10
     while (performance.now() < until);
   }
   const seen = await ask(port, 6, 6, block)
   expect(seen.filter((body) => body.includes('POISON'))).toEqual([])
+  expect(upstream.received).toHaveLength(36)
+  for (const text of upstream.received) expect(text.match(/^GET /gm)).toHaveLength(1)
 })
 
 it('an early answer to a body that is still coming is the last one of both connections', async () => {
