@@ -70,7 +70,10 @@ export async function startRedis({ port: wanted, config = [], sentinel = false }
   const directory = mkdtempSync(join(tmpdir(), 'postern-redis-'))
   const file = join(directory, 'redis.conf')
   writeFileSync(file, [`port ${port}`, 'bind 127.0.0.1', `dir ${directory}`, 'daemonize no', 'loglevel warning', ...(sentinel ? [] : ['save ""', 'appendonly no']), ...config, ''].join('\n'))
-  let child: ChildProcess
+  let child: ChildProcess | undefined
+  // A run that is cut short leaves no server behind.
+  const orphaned = (): void => void child?.kill('SIGKILL')
+  process.once('exit', orphaned)
   let connection: Redis | undefined
 
   const command = async (name: string, ...args: readonly string[]): Promise<unknown> => {
@@ -78,12 +81,14 @@ export async function startRedis({ port: wanted, config = [], sentinel = false }
     return connection.call(name, ...args)
   }
   const start = async (): Promise<void> => {
+    if (child && child.exitCode === null && child.signalCode === null) return
     child = spawn(BINARY, [file, ...(sentinel ? ['--sentinel'] : [])], { stdio: 'ignore' })
     await eventually(async () => (await command('PING')) === 'PONG', `redis-server answers on ${port}`)
   }
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     connection?.disconnect()
     connection = undefined
+    if (!child) return
     child.kill('SIGCONT')
     child.kill(signal)
     await ended(child)
@@ -92,13 +97,14 @@ export async function startRedis({ port: wanted, config = [], sentinel = false }
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
-    pid: () => child.pid ?? 0,
+    pid: () => child?.pid ?? 0,
     command,
-    signal: (signal) => void child.kill(signal),
+    signal: (signal) => void child?.kill(signal),
     kill: () => end('SIGKILL'),
     start,
     stop: async () => {
       await end('SIGKILL')
+      process.off('exit', orphaned)
       rmSync(directory, { recursive: true, force: true })
     },
   }
