@@ -22,6 +22,8 @@ export interface ApiKeySettings {
   readonly subject?: AssertedSubject | undefined
   /** In order; at least one. */
   readonly checks: readonly KeyCheck[]
+  /** Where keys can be ended while they are in use. */
+  readonly ended?: Authenticator['ended']
 }
 
 const UNKNOWN: Verification = { kind: 'rejected', reason: 'key_unknown' }
@@ -48,6 +50,7 @@ export function createApiKeyAuthenticator(settings: ApiKeySettings): Authenticat
     carriers: [...locationsOf(carriers), ...(subject ? [companionLocation(subject)] : [])],
     forwardCredential: settings.forwardCredential,
     extract: (request) => (subject ? withCompanion(find(request), request, subject) : find(request)),
+    ...(settings.ended && { ended: settings.ended }),
     verify: (credential, now) => (credential.value.length < minLength ? { kind: 'rejected', reason: 'key_malformed', evidence: { length: credential.value.length, expected: `at least ${minLength} characters` } } : firstToKnow(checks, credential, now)),
   }
 }

@@ -5,7 +5,7 @@ import type { Credential } from '../model/credential.ts'
 import { createManagedKeyCheck } from './managed-keys.ts'
 
 const credential: Credential = { kind: 'credential', value: 'the-key', locations: [{ kind: 'header', name: 'x-api-key' }] }
-const check = (answer: KeyAnswer) => createManagedKeyCheck({ authenticatorId: 'keys', lookup: { find: () => answer, close: async () => undefined } })(credential, 1)
+const check = (answer: KeyAnswer) => createManagedKeyCheck({ authenticatorId: 'keys', lookup: { find: () => answer, ended: () => false, close: async () => undefined } })(credential, 1)
 const record = sampleRecord({ id: 'key_1', owner: 'user_abc123', email: 'developer@example.com', tier: 'pro', scopes: ['a'], roles: ['r'], name: 'n', createdAt: Date.UTC(2025, 0, 1) })
 
 describe('a managed key', () => {

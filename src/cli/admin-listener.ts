@@ -1,4 +1,5 @@
 import type { Clock } from '../base/time.ts'
+import { denyServiceOf } from '../config/compile-deny-list.ts'
 import { keyServicesOf } from '../config/compile-managed-keys.ts'
 import type { Resources } from '../config/resources.ts'
 import type { Config } from '../config/schema.ts'
@@ -22,7 +23,7 @@ export async function startAdmin({ config, resources, clock }: AdminListenerOpti
   if (admin === undefined || admin.token === '') return undefined
   // A config that leaves it off does not load it.
   const { createAdminFace } = await import('../faces/admin/server.ts')
-  const face = createAdminFace({ address: admin.listen, token: admin.token, hosts: admin.hosts, services: () => keyServicesOf(config(), resources), clock, observer: resources.observer })
+  const face = createAdminFace({ address: admin.listen, token: admin.token, hosts: admin.hosts, services: () => keyServicesOf(config(), resources), denials: () => denyServiceOf(config(), resources), clock, observer: resources.observer })
   await face?.listen().catch((error: unknown) => {
     throw listenError('admin.listen', admin.listen, error)
   })

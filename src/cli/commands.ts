@@ -1,4 +1,5 @@
 import type { Command, CommandOption } from './command.ts'
+import { DENY_COMMAND } from './deny-command.ts'
 import { KEYS_COMMAND } from './keys-command.ts'
 
 /** Options that every command takes. */
@@ -33,6 +34,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     load: () => import('./explain.ts'),
   },
   keys: KEYS_COMMAND,
+  deny: DENY_COMMAND,
   limits: {
     summary: 'show or reset the shared counters of one partition',
     arguments: 'show|reset',
@@ -56,6 +58,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       write: { type: 'string', value: 'FOLDER', help: 'write files there instead of printing; nothing is overwritten' },
     },
     load: () => import('./snippet.ts'),
+  },
+  doctor: {
+    ...NO_ARGUMENTS,
+    summary: 'look over a whole installation: reachable, bypassable, forgeable, on time',
+    options: { live: { type: 'string', value: 'URL', help: 'also attack this running Postern, with harmless requests; a path that needs a credential' } },
+    load: () => import('./doctor.ts'),
   },
   schema: { ...NO_ARGUMENTS, summary: 'print the JSON Schema of the config', options: {}, load: () => import('./schema.ts') },
   healthcheck: {

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { userInfo } from 'node:os'
-import { openKeyDesk, type KeyDesk } from '../config/compile-managed-keys.ts'
+import { keyAct, openKeyDesk, type KeyDesk } from '../config/compile-managed-keys.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { allManagedKeySettings, type ManagedKeySettings } from '../config/managed-key-settings.ts'
 import { ConfigFileError, type Mistake } from '../config/mistake.ts'
@@ -9,16 +8,15 @@ import { ImportError } from '../keys/import-json.ts'
 import { migrateKeyStore } from '../keys/open-store.ts'
 import { grantsFor } from '../keys/postgres-schema.ts'
 import { KeyActRefused, overlapOf } from '../keys/key-request.ts'
-import type { IssuedKey, KeyAct } from '../keys/key-service.ts'
+import type { IssuedKey } from '../keys/key-service.ts'
 import { KeyStoreUnavailable } from '../keys/key-store.ts'
 import { viewOf } from '../keys/key-view.ts'
-import { createAuditLog } from '../observe/audit-log.ts'
-import { createLineWriter } from '../observe/line-writer.ts'
+import { actAudit } from './act-audit.ts'
+import { actorOf } from './actor.ts'
 import { textOption, type Invocation, type Run } from './command.ts'
 import { requireConfigFile } from './config-file.ts'
 import { EXIT, OperatorError, UsageError } from './exit-codes.ts'
 import { issuedText, listText, showText } from './keys-text.ts'
-import { VERSION } from './version.ts'
 
 /** How long a command waits for another process that writes. */
 const BUSY_TIMEOUT_MS = 5_000
@@ -156,30 +154,12 @@ function settingsOf(loaded: LoadedConfig, wanted: string | undefined): ManagedKe
   return first
 }
 
-function actorOf(): string {
-  try {
-    return `cli:${userInfo().username}`
-  } catch {
-    // A container may run under a uid that has no name.
-    return `cli:uid-${process.getuid?.() ?? 'unknown'}`
-  }
-}
-
-/** Acts are told to the audit log where it is a file. A stream belongs to the running Postern, and stdout to our data. */
-function auditTo({ config }: LoadedConfig, authenticatorId: string): { onAct: (act: KeyAct) => void; close: () => Promise<void> } {
-  if (['stdout', 'stderr', 'off'].includes(config.audit)) return { onAct: () => undefined, close: async () => undefined }
-  const writer = createLineWriter({ file: config.audit })
-  const { administered } = createAuditLog({ writer, version: VERSION, statusOf: () => undefined })
-  const onAct = ({ act, actor, at, keyId, owner, newKeyId }: KeyAct): void => administered({ act: `key_${act}`, actor, at, target: keyId, details: { owner, authenticator: authenticatorId, new_key_id: newKeyId } })
-  return { onAct, close: writer.close }
-}
-
 async function perform(invocation: Invocation): Promise<void> {
   const { spec, subject } = actionOf(invocation)
   const loaded = loadConfig({ file: requireConfigFile(invocation), env: invocation.env })
   const settings = settingsOf(loaded, textOption(invocation.options, 'authenticator'))
-  const audit = auditTo(loaded, settings.name)
-  const desk = openKeyDesk(settings, { clock: Date.now, onAct: audit.onAct, busyTimeoutMs: BUSY_TIMEOUT_MS })
+  const audit = actAudit(loaded)
+  const desk = openKeyDesk(settings, { clock: Date.now, onAct: (act) => audit.tell(keyAct(act, settings.name)), busyTimeoutMs: BUSY_TIMEOUT_MS })
   try {
     await spec.run({ desk, settings, loaded, invocation, subject, actor: actorOf() })
   } finally {

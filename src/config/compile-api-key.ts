@@ -72,8 +72,10 @@ function warnOfShortKeys({ keys = [], keys_csv: csv = '', keys_csv_subject: labe
   }
 }
 
+interface Checks { readonly checks: readonly KeyCheck[]; readonly ended?: NonNullable<Authenticator['ended']> }
+
 /** Every place where keys are, in the order in which they are asked. Empty: off. */
-function checksOf(apiKey: ApiKeyConfig, subject: AssertedSubject | undefined, context: AuthenticatorContext): readonly KeyCheck[] {
+function checksOf(apiKey: ApiKeyConfig, subject: AssertedSubject | undefined, context: AuthenticatorContext): Checks {
   const form: KeyForm = { minLength: apiKey.min_length, prefixes: prefixesOf(apiKey), asserts: apiKey.subject !== undefined }
   const [written, csv] = [writtenKeys(apiKey, form, context), csvKeys(apiKey, form, context)]
   checkDistinct([...written, ...csv], context)
@@ -81,10 +83,13 @@ function checksOf(apiKey: ApiKeyConfig, subject: AssertedSubject | undefined, co
   const inFile = fileKeys(apiKey, form, context)
   const sources = [...(inConfig.size > 0 ? [() => inConfig] : []), ...(inFile ? [inFile] : [])]
   const managed = compileManagedKeys(context)
-  return [
-    ...(sources.length > 0 ? [createStaticKeyCheck({ authenticatorId: context.name, sources, subject })] : []),
-    ...(managed ? [createManagedKeyCheck({ authenticatorId: context.name, lookup: managed.lookup })] : []),
-  ]
+  return {
+    checks: [
+      ...(sources.length > 0 ? [createStaticKeyCheck({ authenticatorId: context.name, sources, subject })] : []),
+      ...(managed ? [createManagedKeyCheck({ authenticatorId: context.name, lookup: managed.lookup })] : []),
+    ],
+    ...(managed && { ended: ({ credentialId }, now) => (credentialId === undefined ? false : managed.lookup.ended(credentialId, now)) }),
+  }
 }
 
 const prefixesOf = ({ prefix = [] }: ApiKeyConfig): readonly string[] => prefix.filter((each) => each !== '')
@@ -93,7 +98,7 @@ const prefixesOf = ({ prefix = [] }: ApiKeyConfig): readonly string[] => prefix.
 export function compileApiKey(apiKey: ApiKeyConfig, context: AuthenticatorContext): Authenticator | undefined {
   const before = context.mistakes.length
   const subject = subjectOf(apiKey, context)
-  const checks = checksOf(apiKey, subject, context)
+  const { checks, ended } = checksOf(apiKey, subject, context)
   const carriers = carriersOf(apiKey.in, apiKey.bearer_scheme, context)
   if (context.mistakes.length > before) return undefined
   warnOfShortKeys(apiKey, context)
@@ -110,5 +115,6 @@ export function compileApiKey(apiKey: ApiKeyConfig, context: AuthenticatorContex
     minLength: apiKey.min_length,
     subject,
     checks,
+    ...(ended && { ended }),
   })
 }

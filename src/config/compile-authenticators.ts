@@ -1,7 +1,9 @@
 import { createAnonymousAuthenticator } from '../authenticators/anonymous.ts'
+import { withDenyList } from '../authenticators/with-deny-list.ts'
 import type { Authenticator } from '../model/ports.ts'
 import type { AuthenticatorUse } from '../model/route.ts'
 import type { AuthenticatorContext, Readiness } from './authenticator-context.ts'
+import { compileDenyList } from './compile-deny-list.ts'
 import { compileApiKey } from './compile-api-key.ts'
 import { compileJwt } from './compile-jwt.ts'
 import { compileIntrospection, compileRemote } from './compile-providers.ts'
@@ -68,10 +70,11 @@ export function compileAuthenticators(config: Config, resources: Resources, mist
   const authenticators = new Map<string, CompiledAuthenticator>()
   const warnings: Mistake[] = []
   const readiness: Readiness[] = []
+  const denyList = compileDenyList(config, resources, mistakes)
   for (const [order, [name, written]] of Object.entries(config.authenticators ?? {}).entries()) {
     const context: AuthenticatorContext = { name, path: ['authenticators', name], config, resources, mistakes, warnings, readiness }
     const authenticator = authenticatorOf(written, context)
-    if (authenticator) authenticators.set(name, compiledOf(written, authenticator, order))
+    if (authenticator) authenticators.set(name, compiledOf(written, denyList && written.type !== 'anonymous' ? withDenyList(authenticator, denyList) : authenticator, order))
   }
   return { authenticators, warnings, readiness }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { sha256Hex } from '../base/bytes.ts'
 import type { Clock } from '../base/time.ts'
-import type { Observer } from '../model/event.ts'
+import type { AdministeredEvent, Observer } from '../model/event.ts'
 import { createBcryptVerifier } from '../keys/bcrypt-verifier.ts'
 import { exportLines, importExport, isExport } from '../keys/export-lines.ts'
 import { ImportError, importRows, parseRows, type ImportReport } from '../keys/import-json.ts'
@@ -10,7 +10,7 @@ import { createImportedKeys } from '../keys/imported-keys.ts'
 import { createKeyHasher } from '../keys/key-digest.ts'
 import { createKeyLookup, type KeyLookup } from '../keys/key-lookup.ts'
 import { createKeyService, type KeyAct, type KeyService } from '../keys/key-service.ts'
-import { KeyStoreUnavailable, type DenyEntry, type KeyStore } from '../keys/key-store.ts'
+import { KeyStoreUnavailable, type KeyStore } from '../keys/key-store.ts'
 import { createLastUses } from '../keys/last-uses.ts'
 import { openKeyStore } from '../keys/open-store.ts'
 import { allManagedKeySettings, managedKeySettings, otherPrefix, type Complaints, type ManagedKeySettings } from './managed-key-settings.ts'
@@ -24,8 +24,6 @@ export interface KeyDesk {
   readonly importText: (text: string) => Promise<ImportReport>
   /** The whole store as JSON lines: digests, no keys. */
   readonly exportLines: () => AsyncIterable<string>
-  /** Writes to the deny list. */
-  readonly deny: (entries: readonly DenyEntry[]) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -46,7 +44,6 @@ function deskOn(store: KeyStore, settings: ManagedKeySettings, { clock, onAct }:
     service: createKeyService({ store, hasher, prefix: settings.prefix, environment: settings.environment, prefixOf: (wanted) => otherPrefix(settings, wanted), tiers: settings.tiers, clock, onAct }),
     importText: (text) => (isExport(text) ? importExport(text, store) : importRows(text, { store, hasher, clock })),
     exportLines: () => exportLines(store),
-    deny: async (entries) => store.deny(entries),
     close: async () => store.close(),
   }
 }
@@ -55,10 +52,14 @@ function deskOn(store: KeyStore, settings: ManagedKeySettings, { clock, onAct }:
 export const openKeyDesk = (settings: ManagedKeySettings, options: DeskOptions): KeyDesk =>
   deskOn(openKeyStore(settings.location, { busyTimeoutMs: options.busyTimeoutMs }), settings, options)
 
+/** An act on a key as the audit log has it. */
+export const keyAct = ({ act, actor, at, keyId, owner, newKeyId }: KeyAct, authenticatorId: string): AdministeredEvent =>
+  ({ act: `key_${act}`, actor, at, target: keyId, details: { owner, authenticator: authenticatorId, new_key_id: newKeyId } })
+
 /** Tells the audit log of an act on a key. */
 export const tellAct = (observer: Observer, authenticatorId: string) => (act: KeyAct): void =>
   observer.administered
-    ? observer.administered({ act: `key_${act.act}`, actor: act.actor, at: act.at, target: act.keyId, details: { owner: act.owner, authenticator: authenticatorId, new_key_id: act.newKeyId } })
+    ? observer.administered(keyAct(act, authenticatorId))
     : observer.noticed('info', `key_${act.act}`, `${act.actor} ${act.act} a key`, { key_id: act.keyId, owner: act.owner, new_key_id: act.newKeyId })
 
 /** The store at a location, shared by all that name it and kept across reloads. Asked for at every compile, or it would be swept. */

@@ -18,6 +18,7 @@ const FILE_KEYS: readonly (readonly string[])[] = [
 
 /** Files that Postern or somebody else may only make later; `redis://` and the like are no files. */
 const LATER_FILE_KEYS: readonly (readonly string[])[] = [
+  ['deny_list', 'store'],
   ['authenticators', '*', 'store'],
   ['authenticators', '*', 'import'],
 ]

@@ -33,6 +33,7 @@ const upstream = z.strictObject({
   timeout: positiveDuration.prefault('1m').describe('Until the first byte of the answer.'),
   idle_timeout: positiveDuration.prefault('5m').describe('Longest pause in an answer or a tunnel.'),
   max_connections: count.prefault(256).describe('Connections to it; further requests wait.'),
+  engine: z.enum(['direct', 'undici']).default('direct').describe('Who reads its answers: the strict reader of Postern, or undici.'),
   keep_alive: flag.prefault(true).describe('Whether connections are used again.'),
   host: z.enum(['preserve', 'upstream']).default('preserve').describe('Which Host the upstream sees.'),
   ca: text.optional().describe('PEM file of the authority of an https upstream.'),
@@ -175,6 +176,9 @@ export const configSchema = z.strictObject({
   failed_authentication: z.union([failureBudget, z.array(failureBudget).min(1)]).optional().describe('Budgets of refused credentials. One that is spent refuses before anything is verified.'),
   tiers: z.record(text, z.strictObject({ limits: z.array(quota).default([]).describe('Quota policies of routes that say `rate_limit: tier`.') })).optional().describe('Tiers in rising order, each with limits of its own.'),
   store: store.optional().describe('Counters that replicas share: a URL of Redis or Valkey, or more. None or empty: each replica counts in memory.'),
+  deny_list: z.strictObject({
+    store: z.string().optional().describe('Where it lives: a location like the `store` of an authenticator of API keys. Default: that store, when there is one.'),
+  }).optional().describe('Tokens, sessions and people that `postern deny` ended before their time. Asked about every proof; while it cannot be read for longer than five minutes, 503.'),
   errors: errors.prefault({}).describe('What refusals look like. Default: problem details (RFC 9457).'),
   cors: cors.optional().describe('Which pages of other origins may read answers. Default: none.'),
   csrf: csrf.prefault({}).describe('Which pages may send unsafe requests with a session cookie.'),

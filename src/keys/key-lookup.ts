@@ -3,6 +3,7 @@ import { digestsEqual } from '../base/bytes.ts'
 import type { DurationMs, EpochMs, MaybePromise } from '../base/time.ts'
 import type { Observer } from '../model/event.ts'
 import { BcryptBusy } from './bcrypt-verifier.ts'
+import { createHeldKeys } from './held-keys.ts'
 import type { ImportedKeys } from './imported-keys.ts'
 import type { KeyDigest, KeyHasher } from './key-digest.ts'
 import { MAX_KEY_LENGTH, parseKey } from './key-format.ts'
@@ -26,6 +27,8 @@ export type KeyAnswer =
 export interface KeyLookup {
   /** Answers at once when the store does. Never rejects. */
   readonly find: (key: string, now: EpochMs) => MaybePromise<KeyAnswer>
+  /** Whether a key that was found once is no longer good for anything. What cannot be asked, or is kept elsewhere, has not ended. */
+  readonly ended: (keyId: string, now: EpochMs) => MaybePromise<boolean>
   readonly close: () => Promise<void>
 }
 
@@ -137,5 +140,7 @@ export function createKeyLookup(options: KeyLookupOptions): KeyLookup {
     )
   }
 
-  return { find, close: () => lastUses.close() }
+  const ended = createHeldKeys({ store, watch, maxEntries: limits.maxEntries })
+
+  return { find, ended, close: () => lastUses.close() }
 }

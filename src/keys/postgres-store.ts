@@ -115,6 +115,7 @@ export async function migratePostgres(url: string): Promise<void> {
  */
 export function createPostgresStore({ url, deadlines = STORE_DEADLINES }: { readonly url: string; readonly deadlines?: typeof STORE_DEADLINES }): KeyStore {
   const connection = createPostgresConnection(url)
+  const hearers = new Set<() => void>()
   let timer: NodeJS.Timeout | undefined
   let closed = false
 
@@ -164,7 +165,10 @@ export function createPostgresStore({ url, deadlines = STORE_DEADLINES }: { read
     deny: (entries) => write((sql) => deny(sql, entries)),
     denied: async (now: EpochMs) => (await read((sql) => sql<Row[]>`SELECT * FROM postern_denials WHERE until > ${now}`)).map(denyEntryOf),
     generation: () => read(generation),
-    onHint: (heard) => void listen(heard),
+    onHint: (heard) => {
+      hearers.add(heard)
+      if (hearers.size === 1) void listen(() => hearers.forEach((each) => each()))
+    },
     close: () => {
       closed = true
       clearTimeout(timer)

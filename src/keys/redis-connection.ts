@@ -46,6 +46,8 @@ export function redisOptionsOf(url: string): RedisAddress & { readonly namespace
 export function createRedisConnection(options: RedisAddress): RedisConnection {
   let current: Promise<Redis> | undefined
   let subscriber: Redis | undefined
+  const hearers = new Set<() => void>()
+  const tell = (): void => hearers.forEach((heard) => heard())
   let closed = false
 
   /** The library is loaded only by who has such a store. */
@@ -65,11 +67,13 @@ export function createRedisConnection(options: RedisAddress): RedisConnection {
     },
     drop: () => void current?.then((redis) => redis.disconnect(true)),
     subscribe: (channel, heard) => {
+      hearers.add(heard)
+      if (hearers.size > 1) return
       void make().then(async (redis) => {
         subscriber = redis
         if (closed) return redis.disconnect()
-        redis.on('ready', () => heard())
-        redis.on('message', () => heard())
+        redis.on('ready', tell)
+        redis.on('message', tell)
         // With retries, and subscribed again after each of them.
         await redis.connect().catch(() => undefined)
         const attempt = (): void =>

@@ -2,7 +2,7 @@ import type { EpochMs, MaybePromise } from '../base/time.ts'
 import type { Credential, CredentialLocation, Extraction } from './credential.ts'
 import type { Challenge, Evidence } from './denial.ts'
 import type { Charge, ServiceLimit } from './quota.ts'
-import type { Principal } from './principal.ts'
+import type { IdentifiedPrincipal, Principal } from './principal.ts'
 import type { RejectionReason } from './reason.ts'
 import type { RequestDescription } from './request.ts'
 
@@ -39,6 +39,11 @@ export interface Authenticator {
   readonly extract: (request: RequestDescription) => Extraction
   /** Checks it. Touches the world; must not reject: a failure to check is `unavailable`. */
   readonly verify: (credential: Credential, now: EpochMs) => MaybePromise<Verification>
+  /**
+   * Whether a proof that it accepted was ended since, before its time. Asked about open tunnels and streams several times a second. What
+   * cannot be checked has not ended. Absent: proofs of this kind end by `expiresAt` alone.
+   */
+  readonly ended?: (principal: IdentifiedPrincipal, now: EpochMs) => MaybePromise<boolean>
 }
 
 /** The second door to the world: who counts. */

@@ -4,10 +4,11 @@ import { KeyStoreUnavailable } from '../../keys/key-store.ts'
 import type { Observer } from '../../model/event.ts'
 import { createAdmission, type AdmissionOptions } from './admission.ts'
 import { BodyTooLarge, MAX_BODY_BYTES } from './body.ts'
+import { addDenialsRoutes, type DenialsRoutesOptions } from './denials-routes.ts'
 import { addKeysRoutes, type AdminEnv, type KeysRoutesOptions } from './keys-routes.ts'
 import { problem } from './problem.ts'
 
-export type AdminAppOptions = AdmissionOptions & KeysRoutesOptions
+export type AdminAppOptions = AdmissionOptions & KeysRoutesOptions & DenialsRoutesOptions
 
 /** An act that was refused is an answer; anything else is a bug, told to the observer and to nobody else. */
 function failure(error: unknown, observer: Observer): Response {
@@ -34,6 +35,7 @@ export function createAdminApp(options: AdminAppOptions): Hono<AdminEnv> {
     return next()
   })
   addKeysRoutes(app, options)
+  addDenialsRoutes(app, options)
   app.notFound(() => problem('route_not_found', 'There is nothing at this address.'))
   app.onError((error) => failure(error, options.observer))
   return app

@@ -19,13 +19,13 @@ export interface KeysRoutesOptions {
 }
 
 /** Whoever holds the token. */
-const ACTOR = 'admin'
+export const ACTOR = 'admin'
 
-const NEW_KEY: MemberSorts = { owner: 'text', email: 'text', tier: 'text', status: 'text', scopes: 'list', roles: 'list', name: 'text', notes: 'text', expires: 'text' }
+const NEW_KEY: MemberSorts = { owner: 'text', email: 'text', tier: 'text', status: 'text', scopes: 'list', roles: 'list', name: 'text', notes: 'text', expires: 'text', environment: 'text', allowed_networks: 'list', limits: 'list' }
 const ROTATION: MemberSorts = { overlap: 'text', expires: 'text' }
 const DEFAULT_LIMIT = 100
 
-const json = (body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response =>
+export const json = (body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response =>
   new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json', ...COMMON_HEADERS, ...headers } })
 
 /** @throws {KeyActRefused} when it is not clear whose keys are meant */
@@ -36,7 +36,7 @@ function serviceOf(services: ReadonlyMap<string, KeyService>, wanted: string | u
   return only
 }
 
-async function bodyOf(context: Context<AdminEnv>, sorts: MemberSorts): Promise<Members> {
+export async function bodyOf(context: Context<AdminEnv>, sorts: MemberSorts): Promise<Members> {
   const text = await textOf(context.env.incoming)
   if (text === '') return readMembers({}, sorts)
   try {
@@ -76,8 +76,9 @@ export function addKeysRoutes(app: Hono<AdminEnv>, { services, clock }: KeysRout
 
   app.post('/v1/keys', withService([], async (service, context) => {
     const { text, list } = await bodyOf(context, NEW_KEY)
-    const texts = Object.fromEntries(['email', 'tier', 'status', 'name', 'notes', 'expires'].map((name) => [name, text(name)]))
-    return issued(await service.issue({ owner: text('owner') ?? '', ...texts, scopes: list('scopes'), roles: list('roles') }, ACTOR))
+    const texts = Object.fromEntries(['email', 'tier', 'status', 'name', 'notes', 'expires', 'environment'].map((name) => [name, text(name)]))
+    const lists = { scopes: list('scopes'), roles: list('roles'), allowedNetworks: list('allowed_networks'), limits: list('limits') }
+    return issued(await service.issue({ owner: text('owner') ?? '', ...texts, ...lists }, ACTOR))
   }))
 
   app.get('/v1/keys/:id', withService([], async (service, context) => json(viewOf(await service.show(id(context)), clock()))))

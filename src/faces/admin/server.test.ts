@@ -34,7 +34,7 @@ beforeEach(async () => {
   store = createMemoryStore()
   services = new Map([['pat', serviceOn(store)]])
   const observer = { ...SILENT, noticed: (...args: unknown[]) => void notices.push(args), faulted: (error: unknown) => void faults.push(error), answered: ({ status }: { status: number }) => void answered.push(status) }
-  face = createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: TOKEN, hosts: ['admin.internal'], services: () => services, clock: () => now, observer })
+  face = createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: TOKEN, hosts: ['admin.internal'], services: () => services, denials: () => undefined, clock: () => now, observer })
   await face?.listen()
   origin = face?.origin() ?? ''
 })
@@ -166,7 +166,7 @@ describe('keys over the admin API', () => {
 
 describe('the door of the admin API', () => {
   it('does not exist without a token', () => {
-    expect(createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: '', hosts: [], services: () => services, clock: () => now, observer: SILENT })).toBeUndefined()
+    expect(createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: '', hosts: [], services: () => services, denials: () => undefined, clock: () => now, observer: SILENT })).toBeUndefined()
   })
 
   it('asks for the token with a challenge', async () => {

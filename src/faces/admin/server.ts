@@ -22,6 +22,7 @@ const TIMEOUT_MS = 10_000
 
 /** Paths and what they take. The adapter below normalises paths, so the bytes are compared first. */
 const PATHS: readonly (readonly [RegExp, methods: readonly string[]])[] = [
+  [/^\/v1\/denials$/, ['GET', 'HEAD', 'POST']],
   [/^\/v1\/keys$/, ['GET', 'HEAD', 'POST']],
   [/^\/v1\/keys\/[A-Za-z0-9_]{1,64}$/, ['GET', 'HEAD', 'DELETE']],
   [/^\/v1\/keys\/[A-Za-z0-9_]{1,64}\/(?:rotate|suspend|resume)$/, ['POST']],

@@ -5,6 +5,7 @@ import type { Gateway } from '../../model/gateway.ts'
 import type { Peers } from './peer.ts'
 import type { UpstreamPools } from './pools.ts'
 import type { ListenerSettings } from './settings.ts'
+import type { Vigil } from './vigil.ts'
 
 /** What every part of the face works with. */
 export interface FaceParts {
@@ -18,6 +19,8 @@ export interface FaceParts {
   readonly isDraining: () => boolean
   /** Requests and tunnels that are not done. */
   readonly inFlight: InFlight
+  /** Ends what stays open when its proof is ended. */
+  readonly vigil: Vigil
 }
 
 /** One request on its way, under the gateway that was current when it came. */

@@ -77,7 +77,7 @@ function join(shaking: Shaking, socket: Socket): boolean {
   report(shaking, 'ok', 101)
   answered(allowed, 101)
   allowed.early.giveBack()
-  tunnels.add({ client: allowed.client, upstream: socket, expiresAt: firstExpiry(allowed.decision.principals), idleMs: upstream.idleTimeoutMs })
+  tunnels.add({ client: allowed.client, upstream: socket, expiresAt: firstExpiry(allowed.decision.principals), watch: (over) => allowed.parts.vigil.watch(allowed.decision, over), idleMs: upstream.idleTimeoutMs })
   return true
 }
 

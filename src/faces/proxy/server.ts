@@ -12,6 +12,7 @@ import type { UpstreamPools } from './pools.ts'
 import { createTunnels } from './tunnels.ts'
 import { createUnparsable } from './unparsable.ts'
 import { createUpgrade } from './upgrade.ts'
+import { createVigil } from './vigil.ts'
 
 /** Requests on this listener that are for somebody else than the API behind it. */
 export interface Aside {
@@ -70,9 +71,10 @@ export interface ProxyFace {
 export function createProxyFace({ gateway, observer, clock, pools, listener: settings, aside }: ProxyFaceSettings): ProxyFace {
   const inFlight = createInFlight()
   const tunnels = createTunnels({ observer, clock })
+  const vigil = createVigil({ clock, observer })
   let isDraining = false
   const peers = createPeers(settings)
-  const parts: FaceParts = { gateway, observer, clock, pools, peers, listener: settings, isDraining: () => isDraining, inFlight }
+  const parts: FaceParts = { gateway, observer, clock, pools, peers, listener: settings, isDraining: () => isDraining, inFlight, vigil }
   const upgrades = createUpgrade(parts, tunnels)
   const handle = createHandle(parts)
   const request = aside ? withAside(handle, aside, parts) : handle.request
@@ -90,6 +92,7 @@ export function createProxyFace({ gateway, observer, clock, pools, listener: set
     await Promise.race([Promise.all([tunnels.closeAll(GOING_AWAY), inFlight.empty()]), late])
     clearTimeout(timer)
     clearInterval(sweep)
+    vigil.close()
     listener.closeAll()
     upgrades.cut()
   }

@@ -14,6 +14,8 @@ export interface TunnelSettings {
   readonly upstream: Socket
   /** The proof that opened it ends then. */
   readonly expiresAt?: EpochMs | undefined
+  /** Calls when a proof is ended before its time; gives what stops watching. */
+  readonly watch?: ((end: () => void) => (() => void) | undefined) | undefined
   readonly idleMs: DurationMs
 }
 
@@ -60,10 +62,14 @@ export function createTunnels({ observer, clock }: { observer: Observer; clock: 
   let closing: number | undefined
 
   const add = (tunnel: TunnelSettings): void => {
-    const { client, upstream, expiresAt, idleMs } = tunnel
+    const { client, upstream, expiresAt, watch, idleMs } = tunnel
     observer.opened('tunnel', 'proxy')
     const cancelExpiry = expiresAt === undefined ? undefined : at(expiresAt, clock, () => {
       observer.noticed('info', 'tunnel_expired', 'a tunnel was closed because its credential has expired')
+      sayGoodbye(tunnel, POLICY_VIOLATION)
+    })
+    const cancelWatch = watch?.(() => {
+      observer.noticed('info', 'tunnel_revoked', 'a tunnel was closed because its credential was revoked')
       sayGoodbye(tunnel, POLICY_VIOLATION)
     })
     // One end alone is no tunnel: what has been passed on is flushed, then the other end goes too.
@@ -75,6 +81,7 @@ export function createTunnels({ observer, clock }: { observer: Observer; clock: 
     open.set(tunnel, new Promise((resolve) => {
       client.once('close', () => {
         cancelExpiry?.()
+        cancelWatch?.()
         upstream.destroySoon()
         open.delete(tunnel)
         observer.closed('tunnel', 'proxy')

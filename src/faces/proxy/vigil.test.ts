@@ -1,0 +1,51 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { MaybePromise } from '../../base/time.ts'
+import type { Allow } from '../../model/decision.ts'
+import { SILENT } from '../../model/event.ts'
+import { createVigil, type Vigil } from './vigil.ts'
+
+const decisionOf = (ended: (() => MaybePromise<boolean>) | undefined): Allow => {
+  const principal = { kind: 'identified', subject: 'alice' }
+  const uses = [{ authenticator: { id: 'jwt', ...(ended && { ended }) } }]
+  return { route: { authentication: { mode: 'any', uses } }, principals: { primary: principal, byAuthenticator: new Map([['jwt', principal]]) } } as unknown as Allow
+}
+
+describe('the vigil', () => {
+  let vigil: Vigil
+  beforeEach(() => {
+    vi.useFakeTimers()
+    vigil = createVigil({ clock: Date.now, observer: SILENT })
+  })
+  afterEach(() => {
+    vigil.close()
+    vi.useRealTimers()
+  })
+
+  it('does not watch proofs that only expire', () => {
+    expect(vigil.watch(decisionOf(undefined), () => undefined)).toBeUndefined()
+  })
+
+  it.each([['at once', (over: boolean) => over], ['later', (over: boolean) => Promise.resolve(over)]])('ends once what is answered %s to have ended', async (_when, answer) => {
+    let over = false
+    const end = vi.fn()
+    vigil.watch(decisionOf(() => answer(over)), end)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(end).not.toHaveBeenCalled()
+    over = true
+    await vi.advanceTimersByTimeAsync(250)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(end).toHaveBeenCalledTimes(1)
+  })
+
+  it('does not ask again while it waits for an answer, nor after it was told to stop', async () => {
+    const ask = vi.fn(() => new Promise<boolean>(() => undefined))
+    const stop = vigil.watch(decisionOf(ask), () => undefined)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(ask).toHaveBeenCalledTimes(1)
+    stop?.()
+    const quick = vi.fn(() => false)
+    vigil.watch(decisionOf(quick), () => undefined)?.()
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(quick).not.toHaveBeenCalled()
+  })
+})
