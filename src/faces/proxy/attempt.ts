@@ -126,6 +126,11 @@ function beginAnswer({ exchange, errand }: Attempt, progress: Progress, { status
     stallMs: settings.idleTimeoutMs,
   })
   sink.begin()
+  const release = parts.vigil.watch(decision, () => {
+    parts.observer.noticed('info', 'stream_revoked', 'an answer was cut off because its credential was revoked', { request_id: request.id })
+    response.destroy()
+  })
+  if (release) response.once('close', release)
   return sink
 }
 
