@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { CompileOptions } from '../config/compile.ts'
+import { keyCountsOf } from '../config/compile-managed-keys.ts'
 import { loadConfig } from '../config/load.ts'
 import { createResources, type Resources } from '../config/resources.ts'
 import type { Config } from '../config/schema.ts'
@@ -86,7 +87,7 @@ function build({ file, env, color, compile }: InstanceOptions): Parts {
 }
 
 /** State that the metrics only read when somebody looks. */
-function reportBeforeScrape({ watching: { metrics }, reloads, sources }: Parts, life: Life): void {
+function reportBeforeScrape({ watching: { metrics }, reloads, sources, resources }: Parts, life: Life): void {
   metrics.set('postern_node_below_security_floor', isBelowFloor(process.versions.node) ? 1 : 0)
   metrics.beforeScrape(() => {
     const checks = opsChecks(sources)
@@ -94,6 +95,7 @@ function reportBeforeScrape({ watching: { metrics }, reloads, sources }: Parts, 
     metrics.set('postern_upstream_healthy', checks.some(({ name, ok }) => name.startsWith('upstream') && !ok) ? 0 : 1)
     metrics.set('postern_draining', life.draining ? 1 : 0)
     for (const { name, ...state } of providerStates(reloads.current().compiled)) metrics.keySet(name, state)
+    metrics.apiKeys(keyCountsOf(reloads.current().loaded.config, resources))
   })
 }
 

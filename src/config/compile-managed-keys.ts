@@ -7,6 +7,7 @@ import { exportLines, importExport, isExport } from '../keys/export-lines.ts'
 import { ImportError, importRows, parseRows, type ImportReport } from '../keys/import-json.ts'
 import { createImportWatch } from '../keys/import-watch.ts'
 import { createImportedKeys } from '../keys/imported-keys.ts'
+import { createKeyCensus, type KeyCounts } from '../keys/key-census.ts'
 import { createKeyHasher } from '../keys/key-digest.ts'
 import { createKeyLookup, type KeyLookup } from '../keys/key-lookup.ts'
 import { createKeyService, type KeyAct, type KeyService } from '../keys/key-service.ts'
@@ -30,6 +31,8 @@ export interface KeyDesk {
 /** The same, with what an authenticator needs. */
 export interface ManagedKeys extends KeyDesk, Resource {
   readonly lookup: KeyLookup
+  /** Keys of each state, once they have been counted. */
+  readonly counts: () => KeyCounts | undefined
   readonly close: () => Promise<void>
 }
 
@@ -74,11 +77,14 @@ function open(store: KeyStore, settings: ManagedKeySettings, { clock, observer }
   const lookup = createKeyLookup({ store, hasher, checksum: settings.checksum, imported, observer, lastUses: createLastUses({ store, everyMs: FLUSH_MS, observer }) })
   const watch = settings.importPath === undefined ? undefined : createImportWatch({ path: settings.importPath, into: { store, hasher, clock }, everyMs: IMPORT_MS, observer })
   void watch?.refresh()
+  const census = createKeyCensus({ store, clock, observer })
   return {
     ...desk,
     lookup,
+    counts: census.counts,
     close: async () => {
       watch?.close()
+      census.close()
       verifier?.close()
       await lookup.close()
     },
@@ -125,4 +131,13 @@ export function compileManagedKeys({ name, config, resources, ...complaints }: {
 export function keyServicesOf(config: Config, resources: Resources): ReadonlyMap<string, KeyService> {
   const all = allManagedKeySettings(config, { mistakes: [], warnings: [] })
   return new Map(all.map((settings) => [settings.name, kept(settings, resources).service]))
+}
+
+/** Keys of each state, by authenticator, for metrics. */
+export function keyCountsOf(config: Config, resources: Resources): ReadonlyMap<string, KeyCounts> {
+  const all = allManagedKeySettings(config, { mistakes: [], warnings: [] })
+  return new Map(all.flatMap((settings) => {
+    const counts = kept(settings, resources).counts()
+    return counts ? [[settings.name, counts] as const] : []
+  }))
 }

@@ -4,7 +4,7 @@ import type { KeyLimit } from './key-record.ts'
 import { parseDuration, parseExpiry, parseRate } from './scalars.ts'
 
 /** Why an act on a key was refused. Public: a problem code of the admin API and a message of the command line. */
-export type KeyActCode = 'key_not_found' | 'key_ended' | 'key_replaced' | 'key_conflict' | 'request_invalid'
+export type KeyActCode = 'key_not_found' | 'key_ended' | 'key_replaced' | 'key_exists' | 'key_conflict' | 'request_invalid'
 
 /** An act that cannot be done as asked. The message is for whoever asked. */
 export class KeyActRefused extends Error {

@@ -1,6 +1,7 @@
+import { sha256 } from '../base/bytes.ts'
 import type { Clock, DurationMs, EpochMs, MaybePromise } from '../base/time.ts'
 import type { KeyHasher } from './key-digest.ts'
-import { generateKey, labelOf, newKeyId } from './key-format.ts'
+import { base62Of, generateKey, labelOf, newKeyId } from './key-format.ts'
 import { stateOf } from './key-record.ts'
 import type { KeyRecord } from './key-record.ts'
 import type { KeyRequest, KeyRequestText } from './key-request.ts'
@@ -36,7 +37,8 @@ export interface RotateOptions {
 
 /** The acts on keys, for whichever face. All reject with {@link KeyActRefused} or {@link KeyStoreUnavailable}. */
 export interface KeyService {
-  readonly issue: (request: KeyRequestText, actor: string) => Promise<IssuedKey>
+  /** With a `token`, asking again makes no second key: `key_exists`. */
+  readonly issue: (request: KeyRequestText, actor: string, token?: string) => Promise<IssuedKey>
   readonly list: (query: KeyQuery) => Promise<KeyPage>
   readonly show: (id: string) => Promise<KeyRecord>
   readonly rotate: (id: string, options: RotateOptions, actor: string) => Promise<IssuedKey>
@@ -98,11 +100,18 @@ async function persistently<T>(attempt: () => Promise<T | 'conflict'>): Promise<
   throw new KeyActRefused('key_conflict', 'the key is being changed by somebody else at the same time; try again')
 }
 
-async function issue(options: KeyServiceOptions, text: KeyRequestText): Promise<IssuedKey> {
+/** The id of a key that somebody asks for by a token of theirs: the same on every replica, so the store itself refuses a second one. */
+const idOf = (prefix: string, token: string): string => `key_${base62Of(sha256(`postern id of a key\0${prefix}\0${token}`), 16)}`
+
+async function issue(options: KeyServiceOptions, text: KeyRequestText, token: string | undefined): Promise<IssuedKey> {
   const request = checkKeyRequest(text, options.clock(), options.tiers)
+  const id = token === undefined ? undefined : idOf(options.prefix, token)
   return persistently(async () => {
-    const issued = recordFor(options, request)
-    return (await options.store.commit([{ kind: 'insert', record: issued.record }])) === 'conflict' ? 'conflict' : issued
+    const { key, record: made } = recordFor(options, request)
+    const record = { ...made, ...(id !== undefined && { id }) }
+    if ((await options.store.commit([{ kind: 'insert', record }])) === 'committed') return { key, record }
+    if (id === undefined || (await options.store.byId(id)) === undefined) return 'conflict'
+    throw new KeyActRefused('key_exists', `${id} was already created with this token, and its text is shown once; revoke it if it was lost`)
   })
 }
 
@@ -159,8 +168,8 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
   const promised = async <T>(value: MaybePromise<T>): Promise<T> => value
 
   return {
-    issue: async (request, actor) => {
-      const issued = await issue(options, request)
+    issue: async (request, actor, token) => {
+      const issued = await issue(options, request, token)
       tell('issued', actor, issued.record)
       return issued
     },

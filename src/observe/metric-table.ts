@@ -36,6 +36,7 @@ export const METRICS = {
   postern_provider_request_duration_seconds: { type: 'histogram', help: 'Time of a call to a provider', labels: { provider: PROVIDER, operation: OPERATION }, buckets: REQUEST_BUCKETS },
   postern_jwks_last_success_timestamp_seconds: { type: 'gauge', help: 'When the key set was last fetched, 0 for never', labels: { provider: PROVIDER } },
   postern_jwks_keys: { type: 'gauge', help: 'Usable keys in the key set', labels: { provider: PROVIDER } },
+  postern_api_keys: { type: 'gauge', help: 'Managed keys, counted every five minutes', labels: { provider: PROVIDER, state: 'active, suspended, revoked, expired, or expiring: active, and at its end within 14 days' } },
   postern_cache_requests_total: { type: 'counter', help: 'Questions to a cache', labels: { cache: 'name of the cache', result: 'hit, miss or stale' } },
   postern_rate_limit_decisions_total: { type: 'counter', help: 'Quota policies applied', labels: { policy: 'from the config', outcome: 'allowed, limited or shadow_limited' } },
   postern_fail_open_total: { type: 'counter', help: 'Times a control ended open', labels: { reason: 'slug of the control' } },

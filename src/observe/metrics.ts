@@ -23,6 +23,8 @@ export interface Metrics extends Pick<Observer, Counted> {
   /** Replaces the set of checks that are not fine. */
   readonly degraded: (what: readonly string[]) => void
   readonly keySet: (provider: string, state: { readonly lastSuccessAt: EpochMs | undefined; readonly keys: number }) => void
+  /** Managed keys of each state, by authenticator; those of an earlier config are forgotten. */
+  readonly apiKeys: (counts: ReadonlyMap<string, Readonly<Record<string, number>>>) => void
   /** Runs before every scrape; for state that only others know. */
   readonly beforeScrape: (update: () => void) => void
   /** The text of /metrics, in the form that the scraper's `Accept` prefers. */
@@ -100,7 +102,7 @@ function countOpen({ set }: Instruments): Pick<Metrics, 'opened' | 'closed'> & {
 }
 
 /** What the process says of itself: config, checks, key sets. */
-function reportState({ count, set, forget }: Instruments): Pick<Metrics, 'reloaded' | 'set' | 'degraded' | 'keySet'> {
+function reportState({ count, set, forget }: Instruments): Pick<Metrics, 'reloaded' | 'set' | 'degraded' | 'keySet' | 'apiKeys'> {
   return {
     reloaded: (outcome, at) => {
       count('postern_config_reloads_total', outcome)
@@ -115,6 +117,10 @@ function reportState({ count, set, forget }: Instruments): Pick<Metrics, 'reload
     keySet: (provider, { lastSuccessAt, keys }) => {
       set('postern_jwks_last_success_timestamp_seconds', seconds(lastSuccessAt ?? 0), { provider })
       set('postern_jwks_keys', keys, { provider })
+    },
+    apiKeys: (counts) => {
+      forget('postern_api_keys')
+      for (const [provider, states] of counts) for (const [state, keys] of Object.entries(states)) set('postern_api_keys', keys, { provider, state })
     },
   }
 }

@@ -5,10 +5,14 @@ import type { Observer } from '../../model/event.ts'
 import { createAdmission, type AdmissionOptions } from './admission.ts'
 import { BodyTooLarge, MAX_BODY_BYTES } from './body.ts'
 import { addDenialsRoutes, type DenialsRoutesOptions } from './denials-routes.ts'
-import { addKeysRoutes, type AdminEnv, type KeysRoutesOptions } from './keys-routes.ts'
+import { addKeysRoutes, json, type AdminEnv, type KeysRoutesOptions } from './keys-routes.ts'
+import { openApiDocument } from './openapi.ts'
 import { problem } from './problem.ts'
 
-export type AdminAppOptions = AdmissionOptions & KeysRoutesOptions & DenialsRoutesOptions
+export type AdminAppOptions = AdmissionOptions & KeysRoutesOptions & DenialsRoutesOptions & {
+  /** Of Postern. */
+  readonly version: string
+}
 
 /** An act that was refused is an answer; anything else is a bug, told to the observer and to nobody else. */
 function failure(error: unknown, observer: Observer): Response {
@@ -36,6 +40,7 @@ export function createAdminApp(options: AdminAppOptions): Hono<AdminEnv> {
   })
   addKeysRoutes(app, options)
   addDenialsRoutes(app, options)
+  app.get('/v1/openapi.json', () => json(openApiDocument(options.version)))
   app.notFound(() => problem('route_not_found', 'There is nothing at this address.'))
   app.onError((error) => failure(error, options.observer))
   return app

@@ -9,7 +9,7 @@ export interface DenialsRoutesOptions {
   readonly denials: () => DenyService | undefined
 }
 
-const DENIAL: MemberSorts = { jti: 'text', sub: 'text', sid: 'text', until: 'text', issued_before: 'text', authenticator: 'text' }
+export const DENIAL: MemberSorts = { jti: 'text', sub: 'text', sid: 'text', until: 'text', issued_before: 'text', authenticator: 'text' }
 
 const NONE = 'This config has no deny list; add `deny_list`.'
 

@@ -6,6 +6,7 @@ import type { IssuedKey, KeyService } from '../../keys/key-service.ts'
 import { viewOf } from '../../keys/key-view.ts'
 import { duplicateMember } from '../../wire/json-members.ts'
 import { textOf } from './body.ts'
+import { createIdempotency } from './idempotency.ts'
 import { COMMON_HEADERS, problem } from './problem.ts'
 import { readMembers, readQuery, type Members, type MemberSorts } from './request-members.ts'
 
@@ -21,8 +22,8 @@ export interface KeysRoutesOptions {
 /** Whoever holds the token. */
 export const ACTOR = 'admin'
 
-const NEW_KEY: MemberSorts = { owner: 'text', email: 'text', tier: 'text', status: 'text', scopes: 'list', roles: 'list', name: 'text', notes: 'text', expires: 'text', environment: 'text', allowed_networks: 'list', limits: 'list' }
-const ROTATION: MemberSorts = { overlap: 'text', expires: 'text' }
+export const NEW_KEY: MemberSorts = { owner: 'text', email: 'text', tier: 'text', status: 'text', scopes: 'list', roles: 'list', name: 'text', notes: 'text', expires: 'text', environment: 'text', allowed_networks: 'list', limits: 'list' }
+export const ROTATION: MemberSorts = { overlap: 'text', expires: 'text' }
 const DEFAULT_LIMIT = 100
 
 export const json = (body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response =>
@@ -36,8 +37,9 @@ function serviceOf(services: ReadonlyMap<string, KeyService>, wanted: string | u
   return only
 }
 
-export async function bodyOf(context: Context<AdminEnv>, sorts: MemberSorts): Promise<Members> {
-  const text = await textOf(context.env.incoming)
+export const bodyOf = async (context: Context<AdminEnv>, sorts: MemberSorts): Promise<Members> => membersOf(await textOf(context.env.incoming), sorts)
+
+function membersOf(text: string, sorts: MemberSorts): Members {
   if (text === '') return readMembers({}, sorts)
   try {
     const value: unknown = JSON.parse(text)
@@ -58,6 +60,7 @@ function limitOf(text: string | undefined): number {
 
 /** Adds the operations on keys. A key's text is in the answer to its creation and nowhere else. */
 export function addKeysRoutes(app: Hono<AdminEnv>, { services, clock }: KeysRoutesOptions): void {
+  const idempotency = createIdempotency(clock)
   const issued = ({ record, key }: IssuedKey, more: Readonly<Record<string, string>> = {}): Response => json({ ...viewOf(record, clock()), key, ...more }, 201, { location: `/v1/keys/${record.id}` })
 
   /** Runs `work` with the service that the query names. */
@@ -75,18 +78,23 @@ export function addKeysRoutes(app: Hono<AdminEnv>, { services, clock }: KeysRout
   }))
 
   app.post('/v1/keys', withService([], async (service, context) => {
-    const { text, list } = await bodyOf(context, NEW_KEY)
+    const written = await textOf(context.env.incoming)
+    const { text, list } = membersOf(written, NEW_KEY)
     const texts = Object.fromEntries(['email', 'tier', 'status', 'name', 'notes', 'expires', 'environment'].map((name) => [name, text(name)]))
     const lists = { scopes: list('scopes'), roles: list('roles'), allowedNetworks: list('allowed_networks'), limits: list('limits') }
-    return issued(await service.issue({ owner: text('owner') ?? '', ...texts, ...lists }, ACTOR))
+    const made = await idempotency.once(context.req.header('idempotency-key'), `create ${context.req.url} ${written}`, (token) => service.issue({ owner: text('owner') ?? '', ...texts, ...lists }, ACTOR, token))
+    return issued(made)
   }))
 
   app.get('/v1/keys/:id', withService([], async (service, context) => json(viewOf(await service.show(id(context)), clock()))))
 
   app.post('/v1/keys/:id/rotate', withService([], async (service, context) => {
-    const { text } = await bodyOf(context, ROTATION)
+    const written = await textOf(context.env.incoming)
+    const { text } = membersOf(written, ROTATION)
     const overlap = text('overlap')
-    return issued(await service.rotate(id(context), { expires: text('expires'), overlapMs: overlap === undefined ? undefined : overlapOf(overlap) }, ACTOR), { replaces: id(context) })
+    const wishes = { expires: text('expires'), overlapMs: overlap === undefined ? undefined : overlapOf(overlap) }
+    const made = await idempotency.once(context.req.header('idempotency-key'), `rotate ${context.req.url} ${written}`, () => service.rotate(id(context), wishes, ACTOR))
+    return issued(made, { replaces: id(context) })
   }))
 
   app.post('/v1/keys/:id/suspend', withService([], async (service, context) => json(viewOf(await service.suspend(id(context), ACTOR), clock()))))

@@ -11,6 +11,7 @@ const PROBLEMS = {
   key_not_found: [404, 'There is no such key'],
   key_ended: [409, 'The key has ended'],
   key_replaced: [409, 'The key was already replaced'],
+  key_exists: [409, 'The key was already created'],
   key_conflict: [409, 'The key is being changed by somebody else'],
   request_invalid: [400, 'The request cannot be carried out as it stands'],
   credential_missing: [401, 'The admin token is required'],
@@ -25,6 +26,8 @@ const PROBLEMS = {
   dependency_unavailable: [503, 'The key store cannot be used now'],
   internal: [500, 'Internal fault'],
 } as const satisfies Record<AdminProblemCode, readonly [status: number, title: string]>
+
+export const PROBLEM_CODES: readonly string[] = Object.keys(PROBLEMS)
 
 const TYPE_BASE = 'https://postern.example/errors/'
 

@@ -34,7 +34,7 @@ beforeEach(async () => {
   store = createMemoryStore()
   services = new Map([['pat', serviceOn(store)]])
   const observer = { ...SILENT, noticed: (...args: unknown[]) => void notices.push(args), faulted: (error: unknown) => void faults.push(error), answered: ({ status }: { status: number }) => void answered.push(status) }
-  face = createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: TOKEN, hosts: ['admin.internal'], services: () => services, denials: () => undefined, clock: () => now, observer })
+  face = createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: TOKEN, hosts: ['admin.internal'], services: () => services, denials: () => undefined, version: '0', clock: () => now, observer })
   await face?.listen()
   origin = face?.origin() ?? ''
 })
@@ -166,7 +166,7 @@ describe('keys over the admin API', () => {
 
 describe('the door of the admin API', () => {
   it('does not exist without a token', () => {
-    expect(createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: '', hosts: [], services: () => services, denials: () => undefined, clock: () => now, observer: SILENT })).toBeUndefined()
+    expect(createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: '', hosts: [], services: () => services, denials: () => undefined, version: '0', clock: () => now, observer: SILENT })).toBeUndefined()
   })
 
   it('asks for the token with a challenge', async () => {
@@ -259,5 +259,52 @@ describe('the door of the admin API', () => {
   it('leaves the global Request and Response as they are', () => {
     expect(globalThis.Response.name).toBe('Response')
     expect(new Response('x')).toBeInstanceOf(globalThis.Response)
+  })
+})
+
+describe('creating with an Idempotency-Key', () => {
+  const send = (headers: Record<string, string>, body: unknown = { owner: 'user_1' }): Promise<Answer> => call('POST', '/v1/keys', { body, headers })
+
+  it('makes one key, however often it is asked for, also at the same time', async () => {
+    const [first, second] = await Promise.all([send({ 'idempotency-key': '"abc-1"' }), send({ 'idempotency-key': 'abc-1' })])
+    expect(second.body).toEqual(first.body)
+    expect((await store.list({ limit: 10 })).items).toHaveLength(1)
+    expect((await send({ 'idempotency-key': 'abc-2' })).body['id']).not.toBe(first.body['id'])
+  })
+
+  it('makes no second key after two minutes or at another replica, and does not tell the first one again', async () => {
+    const { body } = await send({ 'idempotency-key': 'abc-1' })
+    now += 120_000
+    expect(await send({ 'idempotency-key': 'abc-1' })).toMatchObject({ status: 409, body: { code: 'key_exists', detail: expect.stringContaining(String(body['id'])) } })
+    expect((await store.list({ limit: 10 })).items).toHaveLength(1)
+  })
+
+  it.each([['another request', 'abc-1', { owner: 'user_2' }], ['blanks', 'a b', { owner: 'user_1' }]])('is refused with %s', async (_what, header, body) => {
+    await send({ 'idempotency-key': 'abc-1' })
+    expect(await send({ 'idempotency-key': header }, body)).toMatchObject({ status: 400, body: { code: 'request_invalid' } })
+  })
+
+  it('rotates once', async () => {
+    const { body: { id } } = await create()
+    const rotate = (): Promise<Answer> => call('POST', `/v1/keys/${id}/rotate`, { headers: { 'idempotency-key': 'r1' } })
+    expect((await rotate()).body).toEqual((await rotate()).body)
+    expect((await store.list({ limit: 10 })).items).toHaveLength(2)
+  })
+})
+
+describe('the description of the admin API', () => {
+  it('names operations that all exist, and no address takes more than it says', async () => {
+    const { body } = await call('GET', '/v1/openapi.json')
+    expect(body['openapi']).toBe('3.1.0')
+    const paths = body['paths'] as Record<string, Record<string, { responses: Record<string, unknown> }>>
+    for (const [path, methods] of Object.entries(paths)) {
+      const refused = await call('PUT', path.replace('{id}', 'key_1'))
+      expect(refused.status).toBe(405)
+      expect(refused.headers.get('allow')?.toLowerCase().split(', ').filter((method) => method !== 'head').toSorted()).toEqual(Object.keys(methods).toSorted())
+    }
+  })
+
+  it('is for who holds the token', async () => {
+    expect((await fetch(`${origin}/v1/openapi.json`)).status).toBe(401)
   })
 })

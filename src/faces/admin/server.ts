@@ -4,6 +4,7 @@ import { getRequestListener } from '@hono/node-server'
 import type { Reply } from '../../model/decision.ts'
 import { writeReply } from '../../wire/write.ts'
 import { createAdminApp, type AdminAppOptions } from './app.ts'
+import { pathTable } from './openapi.ts'
 import { problemReply } from './problem.ts'
 
 export interface AdminFaceOptions extends AdminAppOptions {
@@ -21,12 +22,7 @@ export interface AdminFace {
 const TIMEOUT_MS = 10_000
 
 /** Paths and what they take. The adapter below normalises paths, so the bytes are compared first. */
-const PATHS: readonly (readonly [RegExp, methods: readonly string[]])[] = [
-  [/^\/v1\/denials$/, ['GET', 'HEAD', 'POST']],
-  [/^\/v1\/keys$/, ['GET', 'HEAD', 'POST']],
-  [/^\/v1\/keys\/[A-Za-z0-9_]{1,64}$/, ['GET', 'HEAD', 'DELETE']],
-  [/^\/v1\/keys\/[A-Za-z0-9_]{1,64}\/(?:rotate|suspend|resume)$/, ['POST']],
-]
+const PATHS = pathTable()
 
 function refusalOf({ url = '', method = '' }: IncomingMessage): Reply | undefined {
   const path = url.split('?', 1)[0] ?? ''
