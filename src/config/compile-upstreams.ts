@@ -31,6 +31,7 @@ function compileUpstream(id: string, config: UpstreamConfig, path: ConfigPath, m
     maxConnections: config.max_connections,
     keepAlive: config.keep_alive,
     host: config.host,
+    engine: config.engine,
     ...(ca !== undefined && { ca }),
     ...(config.server_name !== undefined && { serverName: config.server_name }),
   }

@@ -20,6 +20,8 @@ export interface UpstreamSettings {
   readonly maxConnections: number
   readonly keepAlive: boolean
   readonly host: 'preserve' | 'upstream'
+  /** Who reads its answers: our own strict reader, or undici. Default: direct. */
+  readonly engine?: 'direct' | 'undici'
   /** PEM text. */
   readonly ca?: string
   readonly serverName?: string

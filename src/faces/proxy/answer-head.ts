@@ -1,10 +1,10 @@
 import type { Allow } from '../../model/decision.ts'
 import { answerHeaders } from '../../wire/answer-headers.ts'
 import { responseHeaders } from '../../wire/response-headers.ts'
-import { UpstreamProtocolError } from './connection.ts'
+import { UpstreamProtocolError } from './engine.ts'
 import { type Exchange, originOf } from './exchange.ts'
 
-type RawHeaders = readonly Buffer[]
+type RawHeaders = readonly (string | Buffer)[]
 
 const nameAt = (raw: RawHeaders, index: number): string => (raw[index]?.toString('latin1') ?? '').toLowerCase()
 
@@ -30,10 +30,10 @@ export function checkAnswer(status: number, raw: RawHeaders): void {
 
 /** Lines of the upstream that must not reach the client whatever they say. */
 function withoutLines(raw: RawHeaders, gone: (name: string) => boolean): RawHeaders {
-  const kept: Buffer[] = []
+  const kept: (string | Buffer)[] = []
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const [name, value] = [raw[index], raw[index + 1]]
-    if (name && value && !gone(nameAt(raw, index))) kept.push(name, value)
+    if (name !== undefined && value !== undefined && !gone(nameAt(raw, index))) kept.push(name, value)
   }
   return kept
 }

@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import type { Denial } from '../../model/denial.ts'
 import type { ExchangedEvent } from '../../model/event.ts'
 import { responseHeaders } from '../../wire/response-headers.ts'
@@ -7,7 +6,7 @@ import { writeAnswerHead, writeInformational } from '../../wire/write.ts'
 import { checkAnswer, relayedHead } from './answer-head.ts'
 import { type AnswerSink, createAnswerSink } from './answer-sink.ts'
 import { type BodyTrouble, createBodySource } from './body-source.ts'
-import { type UpstreamConnection, UpstreamProtocolError } from './connection.ts'
+import type { AnswerControl, AnswerEvents, UpstreamConnection, UpstreamRequest } from './engine.ts'
 import type { Exchange } from './exchange.ts'
 import { causeOf, ExchangeEnded, failureOf } from './failure.ts'
 import { hasUnreadBody, lingerAfterAnswer } from './linger.ts'
@@ -18,7 +17,7 @@ import { refuse } from './refuse.ts'
 export interface Attempt {
   readonly exchange: Exchange
   readonly errand: Errand
-  readonly options: Pick<Dispatcher.DispatchOptions, 'path' | 'method' | 'headers' | 'reset'>
+  readonly options: Omit<UpstreamRequest, 'body'>
   readonly connection: UpstreamConnection
   readonly mayRetry: boolean
   readonly release: () => void
@@ -27,7 +26,7 @@ export interface Attempt {
 /** How far it has come. */
 interface Progress {
   readonly startedAt: number
-  controller?: Dispatcher.DispatchController
+  control?: AnswerControl
   /** The request is on its way, so the connection works. */
   sent: boolean
   /** The connection had carried requests before. */
@@ -50,13 +49,13 @@ const BODY_LATE = new ExchangeEnded({
 })
 
 /** How an idle connection ends that the upstream closed. */
-const CONNECTION_LOST: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
+const CONNECTION_LOST: ReadonlySet<string> = new Set(['POSTERN_UPSTREAM_CLOSED', 'UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
 const isInformational = (status: number): boolean => status < 200 && status !== 101
 
 function end(progress: Progress, reason: ExchangeEnded): void {
   progress.ended ??= reason
-  progress.controller?.abort(reason)
+  progress.control?.abort(reason)
 }
 
 /** The body to send: nothing, the bytes that were judged, or the client's as it comes. */
@@ -112,7 +111,7 @@ function fail(attempt: Attempt, progress: Progress, error: unknown): void {
 }
 
 /** Writes the head of the final answer. An answer before the end of the request is the last one of both connections. */
-function beginAnswer({ exchange, errand }: Attempt, progress: Progress, { status, message, raw }: { status: number; message: string | undefined; raw: readonly Buffer[] }): AnswerSink {
+function beginAnswer({ exchange, errand }: Attempt, progress: Progress, { status, message, raw }: { status: number; message: string | undefined; raw: readonly (string | Buffer)[] }): AnswerSink {
   const { response, incoming, parts } = exchange
   const { request, decision, settings } = errand
   const early = hasUnreadBody(incoming)
@@ -120,8 +119,8 @@ function beginAnswer({ exchange, errand }: Attempt, progress: Progress, { status
   if (early || parts.isDraining()) response.shouldKeepAlive = false
   writeAnswerHead(response, status, message, relayedHead(exchange, { decision, requestId: request.id }, status, raw))
   const sink = createAnswerSink(response, {
-    onFull: () => progress.controller?.pause(),
-    onDrained: () => progress.controller?.resume(),
+    onFull: () => progress.control?.pause(),
+    onDrained: () => progress.control?.resume(),
     onStalled: () => response.destroy(),
     stallMs: settings.idleTimeoutMs,
   })
@@ -134,39 +133,33 @@ function beginAnswer({ exchange, errand }: Attempt, progress: Progress, { status
   return sink
 }
 
-/** HTTP/1.1 gives Buffers; the types also know what HTTP/2 would give. */
-const rawOf = ({ rawHeaders }: Dispatcher.DispatchController): readonly Buffer[] => (Array.isArray(rawHeaders) ? rawHeaders.filter((part) => typeof part !== 'string') : [])
-
-function handlerOf(attempt: Attempt, progress: Progress): Dispatcher.DispatchHandler {
+function eventsOf(attempt: Attempt, progress: Progress): AnswerEvents {
   const { exchange, connection, release } = attempt
   let sink: AnswerSink | undefined
   return {
-    onRequestStart: (controller) => {
-      progress.controller = controller
+    started: (control) => {
+      progress.control = control
       progress.sent = true
       progress.reused = connection.carry() > 0
-      if (progress.ended) controller.abort(progress.ended)
+      if (progress.ended) control.abort(progress.ended)
     },
-    onResponseStarted: () => {
+    answered: () => {
       progress.answered = true
     },
-    onResponseStart: (controller, status, _headers, message) => {
-      const raw = rawOf(controller)
+    head: (status, message, raw) => {
       checkAnswer(status, raw)
       if (isInformational(status)) return writeInformational(exchange.response, status, responseHeaders(raw, []))
       progress.status = status
       sink = beginAnswer(attempt, progress, { status, message, raw })
     },
-    onResponseData: (_controller, chunk) => sink?.write(chunk),
-    onResponseEnd: () => {
-      // A reset ends an answer without a length like a clean close does, for the library (T12); not for the client.
-      if (connection.failed()) return fail(attempt, progress, new UpstreamProtocolError('reset within an answer'))
+    data: (chunk) => sink?.write(chunk),
+    ended: () => {
       report(attempt, progress, 'ok')
       exchange.presence.undo = undefined
       release()
       sink?.end()
     },
-    onResponseError: (_controller, error) => fail(attempt, progress, error),
+    failed: (error) => fail(attempt, progress, error),
   }
 }
 
@@ -176,5 +169,5 @@ export function startAttempt(attempt: Attempt): void {
   const progress: Progress = { startedAt: performance.now(), sent: false, reused: false, answered: false }
   attempt.exchange.presence.undo = () => end(progress, CLIENT_LEFT)
   const body = bodyOf(attempt, progress)
-  attempt.connection.dispatch({ ...attempt.options, ...(body === undefined ? {} : { body }) }, handlerOf(attempt, progress))
+  attempt.connection.dispatch({ ...attempt.options, ...(body === undefined ? {} : { body }) }, eventsOf(attempt, progress))
 }

@@ -22,6 +22,9 @@ export class ExchangeEnded extends Error {
 type Phase = Extract<Denial, { code: 'upstream_timeout' }>['phase']
 
 const TIMEOUTS: Readonly<Record<string, Phase>> = {
+  POSTERN_CONNECT_TIMEOUT: 'connect',
+  POSTERN_FIRST_BYTE_TIMEOUT: 'first_byte',
+  POSTERN_IDLE_TIMEOUT: 'idle',
   UND_ERR_CONNECT_TIMEOUT: 'connect',
   ECONNECT_TIMEOUT: 'connect',
   ETIMEDOUT: 'connect',

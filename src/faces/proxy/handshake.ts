@@ -4,7 +4,7 @@ import { isIP, type Socket } from 'node:net'
 import type { ProxyServer } from 'http-proxy-3'
 import type { UpstreamSettings } from '../../model/gateway.ts'
 import { responseHeaders } from '../../wire/response-headers.ts'
-import { UpstreamProtocolError } from './connection.ts'
+import { UpstreamProtocolError } from './engine.ts'
 
 /** One handshake with an upstream that is about to begin. */
 export interface HandshakeSettings {

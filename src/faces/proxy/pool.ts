@@ -1,5 +1,6 @@
 import type { UpstreamSettings } from '../../model/gateway.ts'
-import { createConnection, type UpstreamConnection } from './connection.ts'
+import { createConnection } from './connection.ts'
+import type { UpstreamConnection } from './engine.ts'
 
 /** The connections to one upstream, one request each at a time. */
 export interface UpstreamPool {

@@ -1,0 +1,215 @@
+import type { Socket } from 'node:net'
+import type { UpstreamSettings } from '../../model/gateway.ts'
+import { type AnswerReader, createAnswerReader } from './answer-reader.ts'
+import { afterOneTurn, type AnswerControl, type AnswerEvents, type UpstreamConnection, UpstreamClosedError, type UpstreamRequest, UpstreamTimeoutError } from './engine.ts'
+import { openSocket } from './open-socket.ts'
+import { isSized, requestHead, sendBody } from './request-writer.ts'
+
+/** The exchange under way. */
+interface Running {
+  readonly request: UpstreamRequest
+  readonly events: AnswerEvents
+  /** Some of the request has been written. Until then nothing that arrives is an answer to it. */
+  begun: boolean
+  /** The whole request has been written. */
+  sent: boolean
+  answered: boolean
+  stopBody: () => void
+  /** Until the first byte, then between any two. None while the client does not keep up. */
+  timer: NodeJS.Timeout | undefined
+}
+
+interface Place {
+  readonly settings: UpstreamSettings
+  readonly reader: AnswerReader
+  readonly control: AnswerControl
+  socket: Socket | undefined
+  carried: number
+  running: Running | undefined
+  destroyed: boolean
+  giveUp: () => void
+}
+
+function drop(place: Place): void {
+  const old = place.socket
+  place.socket = undefined
+  place.reader.reset()
+  old?.destroy()
+}
+
+/** Ends the exchange; gives it, so that whoever ends it can tell. */
+function over(place: Place): Running | undefined {
+  const done = place.running
+  place.running = undefined
+  if (!done) return undefined
+  clearTimeout(done.timer)
+  done.stopBody()
+  return done
+}
+
+function fail(place: Place, error: unknown): void {
+  drop(place)
+  over(place)?.events.failed(error)
+}
+
+function watch(place: Place, now: Running, ms: number, code: UpstreamTimeoutError['code']): void {
+  clearTimeout(now.timer)
+  now.timer = setTimeout(() => fail(place, new UpstreamTimeoutError(code)), ms)
+}
+
+const watchIdle = (place: Place, now: Running): void => watch(place, now, place.settings.idleTimeoutMs, 'POSTERN_IDLE_TIMEOUT')
+
+/** What the reader finds, told to the exchange. */
+function readerOf(place: () => Place): AnswerReader {
+  return createAnswerReader({
+    head: ({ status, message, raw }) => {
+      const { running } = place()
+      if (!running) return
+      if (status >= 200) watchIdle(place(), running)
+      running.events.head(status, message, raw)
+    },
+    data: (chunk) => {
+      const { running } = place()
+      running?.timer?.refresh()
+      running?.events.data(chunk)
+    },
+    end: (reusable) => {
+      const done = over(place())
+      // An answer before the end of its request is the last one of its connection (RFC 9112 section 9.3).
+      if (!reusable || !done?.sent || done.request.reset) drop(place())
+      else place().socket?.resume()
+      done?.events.ended()
+    },
+  })
+}
+
+function onData(place: Place, chunk: Buffer): void {
+  const { running, reader } = place
+  // Nobody asked. The request that waits for its turn gets a new connection.
+  if (!running?.begun) return drop(place)
+  if (!running.answered) {
+    running.answered = true
+    running.events.answered()
+  }
+  try {
+    reader.push(chunk)
+  } catch (error) {
+    fail(place, error)
+  }
+}
+
+function onClose(place: Place, error: Error | undefined): void {
+  if (place.running && !place.running.begun) return drop(place)
+  if (error) return fail(place, error)
+  try {
+    place.reader.close()
+    fail(place, new UpstreamClosedError())
+  } catch (reason) {
+    fail(place, reason)
+  }
+}
+
+/** Listens to a socket for as long as it is ours. */
+function adopt(place: Place, opened: Socket): void {
+  let failure: Error | undefined
+  place.socket = opened
+  place.carried = 0
+  opened.on('data', (chunk: Buffer) => place.socket === opened && onData(place, chunk))
+  opened.on('error', (error) => {
+    failure = error
+  })
+  opened.on('close', () => place.socket === opened && onClose(place, failure))
+  opened.resume()
+}
+
+function write(place: Place, open: Socket, now: Running): void {
+  const { request } = now
+  const { body } = request
+  now.begun = true
+  now.events.started(place.control)
+  // Whoever was told may have ended it.
+  if (place.running !== now) return
+  const stream = body !== undefined && !Buffer.isBuffer(body) ? body : undefined
+  const chunked = stream !== undefined && !isSized(request)
+  const head = requestHead(request, chunked ? 'chunked' : '', request.reset === true)
+  place.reader.expect(request.method)
+  watch(place, now, place.settings.firstByteTimeoutMs, 'POSTERN_FIRST_BYTE_TIMEOUT')
+  if (Buffer.isBuffer(body) && body.length > 0) {
+    open.cork()
+    open.write(head, 'latin1')
+    open.write(body)
+    open.uncork()
+  } else open.write(head, 'latin1')
+  if (!stream) {
+    now.sent = true
+    return
+  }
+  const moved = (): void => void (now.answered || now.timer?.refresh())
+  now.stopBody = sendBody(open, stream, { chunked, moved, done: () => {
+    now.sent = true
+    moved()
+  } })
+}
+
+function send(place: Place, open: Socket, now: Running): void {
+  try {
+    write(place, open, now)
+  } catch (error) {
+    fail(place, error)
+  }
+}
+
+function begin(place: Place, now: Running): void {
+  if (place.running !== now) return
+  const { socket, settings } = place
+  if (socket && !socket.destroyed) return send(place, socket, now)
+  place.giveUp = openSocket(settings, (error, opened) => {
+    if (!opened || place.destroyed || place.running !== now) {
+      opened?.destroy()
+      if (place.running === now) fail(place, error ?? new UpstreamClosedError())
+      return
+    }
+    adopt(place, opened)
+    send(place, opened, now)
+  })
+}
+
+function controlOf(place: () => Place): AnswerControl {
+  return {
+    abort: (reason) => fail(place(), reason),
+    pause: () => {
+      // Now it is the client that is waited for, and somebody else's patience.
+      clearTimeout(place().running?.timer)
+      place().socket?.pause()
+    },
+    resume: () => {
+      const { running, socket } = place()
+      if (running) watchIdle(place(), running)
+      socket?.resume()
+    },
+  }
+}
+
+/**
+ * A connection with a strict reader of its own. The socket is always listened to: bytes that nobody asked for end it at once, while it
+ * is idle too, and a connection that was used before gets its next request only after one whole turn of the event loop in
+ * which nothing arrived on it (T12).
+ */
+export function createDirectConnection(settings: UpstreamSettings): UpstreamConnection {
+  const get = (): Place => place
+  const place: Place = { settings, reader: readerOf(get), control: controlOf(get), socket: undefined, carried: 0, running: undefined, destroyed: false, giveUp: () => undefined }
+  return {
+    dispatch: (request, events) => {
+      const now: Running = { request, events, begun: false, sent: false, answered: false, stopBody: () => undefined, timer: undefined }
+      place.running = now
+      if (place.socket && !place.socket.destroyed) afterOneTurn(() => begin(place, now))
+      else begin(place, now)
+    },
+    carry: () => place.carried++,
+    destroy: async () => {
+      place.destroyed = true
+      place.giveUp()
+      fail(place, new UpstreamClosedError())
+    },
+  }
+}
