@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createAnswerReader } from './answer-reader.ts'
 import { UpstreamClosedError, UpstreamProtocolError } from './engine.ts'
