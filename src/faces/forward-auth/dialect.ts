@@ -14,6 +14,8 @@ export interface Passage {
   readonly fields: Fields
   /** Credential headers that callers replace by what is here: the value that the upstream may have, or nothing. */
   readonly credentials: Fields
+  /** Fields for the client, where the caller can pass them on. */
+  readonly client: Fields
   /** Fields that the upstream must not get; lower-case. */
   readonly remove: readonly string[]
 }

@@ -18,7 +18,7 @@ export const ENVOY: Dialect = {
     const rawTarget = url.slice(ENVOY_PREFIX.length)
     return rawTarget.startsWith('/') ? { method, rawTarget, host, scheme } : ambiguous('target', 'the forwarder did not send the path of the request')
   },
-  allow: ({ fields, credentials, remove }) =>
-    passage([...fields, ...credentials.filter(([, value]) => value !== ''), ...(remove.length === 0 ? [] : [['x-envoy-auth-headers-to-remove', remove.join(',')] as const])]),
+  allow: ({ fields, credentials, client, remove }) =>
+    passage([...fields, ...credentials.filter(([, value]) => value !== ''), ...client, ...(remove.length === 0 ? [] : [['x-envoy-auth-headers-to-remove', remove.join(',')] as const])]),
   refuse: (reply) => reply,
 }

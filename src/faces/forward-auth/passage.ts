@@ -58,13 +58,14 @@ function removedFields(request: RequestDescription, { mutation, route }: Allow):
 /** The fields of an answer that lets a request pass. A preflight passes as nobody: only the upstream can answer it. */
 export function passageOf(request: RequestDescription, decision: Allow | Answer, gateway: Gateway, now: number): Passage {
   const { owned, rateLimitFields: settings } = gateway.wire
-  if (decision.outcome === 'answer') return { fields: nobody(owned), credentials: credentialFields(request, decision, gateway), remove: [] }
+  if (decision.outcome === 'answer') return { fields: nobody(owned), credentials: credentialFields(request, decision, gateway), client: [], remove: [] }
   const { mutation, route, limits } = decision
   const kind = headerKinds(owned)
   const others = [...route.requestHeaders.set, ...mutation.set].filter(([name]) => kind(name).identity === undefined && !FRAMING.test(kind(name).folded))
   return {
-    fields: [...identityFields(owned, mutation.set), ...others, ...rateLimitFields(limits, settings, now)],
+    fields: [...identityFields(owned, mutation.set), ...others],
     credentials: credentialFields(request, decision, gateway),
+    client: rateLimitFields(limits, settings, now),
     remove: removedFields(request, decision),
   }
 }
