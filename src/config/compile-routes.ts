@@ -6,6 +6,7 @@ import { createCorsPolicy, CorsMistake } from '../wire/cors.ts'
 import { compileBody } from './compile-body.ts'
 import { metadataRoutes } from './compile-metadata.ts'
 import { createCredentialMutator, createIdentityMutator } from './compile-mutators.ts'
+import { selfServiceRoutes } from './compile-self-service.ts'
 import { challengesOf, compileAuthentication } from './compile-route-auth.ts'
 import { failureQuotas, quotasOf } from './compile-route-quotas.ts'
 import type { ConfigPath, Mistake } from './mistake.ts'
@@ -159,5 +160,6 @@ export function compileRoutes(input: RoutesInput): RouteEntry[] {
   const compiled = [...config.public.map((text, index) => [publicRoute(text), ['public', index]] as const), ...written.map((route, index) => [route, ['routes', index]] as const)]
   const entries = compiled.flatMap(([route, path]) => entriesOf(route, compileRoute(route, path, context)))
   const base = (id: string): Route => compileRoute(routeSchema.parse({ name: id, auth: 'none' }), ['routes'], context)
-  return [...entries, ...metadataRoutes(written.flatMap(({ mcp }) => (mcp ? [mcp] : [])), base)]
+  const own = input.resources ? selfServiceRoutes(config, input.resources, input.mistakes, (route, path) => compileRoute(route, path, context)) : []
+  return [...entries, ...own, ...metadataRoutes(written.flatMap(({ mcp }) => (mcp ? [mcp] : [])), base)]
 }

@@ -107,7 +107,7 @@ export function compile(config: Config, resources: Resources, options: CompileOp
   const authenticators = compileAuthenticators(config, resources, mistakes)
   const upstreams = compileUpstreams(config, mistakes)
   const limits = compileLimits(config, resources, mistakes, options.limiter)
-  const entries = compileRoutes({ config, authenticators: authenticators.authenticators, upstreams: [...upstreams.keys()], partitionSecret: limits.partitionSecret, mistakes })
+  const entries = compileRoutes({ config, authenticators: authenticators.authenticators, upstreams: [...upstreams.keys()], partitionSecret: limits.partitionSecret, resources, mistakes })
   const { table, conflicts } = createRouteTable(entries)
   mistakes.push(...conflicts.map(conflictMistake))
   const wire = mistakes.length === 0 ? compileWire(config, authenticators, options.explain ?? false, mistakes) : undefined

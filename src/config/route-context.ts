@@ -1,6 +1,7 @@
 import type { AuthenticatorKind } from '../model/ports.ts'
 import type { CompiledAuthenticator } from './compile-authenticators.ts'
 import type { Mistake } from './mistake.ts'
+import type { Resources } from './resources.ts'
 import type { Config } from './schema.ts'
 
 export interface RoutesInput {
@@ -10,6 +11,8 @@ export interface RoutesInput {
   /** Upstream ids, the default one first. */
   readonly upstreams: readonly string[]
   readonly partitionSecret: Uint8Array
+  /** Where `self_service` finds the keys. */
+  readonly resources?: Resources
   readonly mistakes: Mistake[]
 }
 

@@ -42,6 +42,7 @@ const upstream = z.strictObject({
 
 const forwardAuth = z.strictObject({
   listen: address.optional().describe('A listener for checks alone. Default: three paths below `/_postern/` on `listen`.'),
+  grpc: address.optional().describe('A listener for Envoy\'s ext_authz over gRPC (HTTP/2 without TLS).'),
   secret: oneOrMore.optional().describe('What callers must send as X-Postern-Secret, at least 16 characters; several while it is being changed. Without one, callers must be in `client_ip.trusted_proxies` or come over a unix socket.'),
 }).meta({ title: 'forward-auth' })
 
@@ -176,6 +177,14 @@ export const configSchema = z.strictObject({
   failed_authentication: z.union([failureBudget, z.array(failureBudget).min(1)]).optional().describe('Budgets of refused credentials. One that is spent refuses before anything is verified.'),
   tiers: z.record(text, z.strictObject({ limits: z.array(quota).default([]).describe('Quota policies of routes that say `rate_limit: tier`.') })).optional().describe('Tiers in rising order, each with limits of its own.'),
   store: store.optional().describe('Counters that replicas share: a URL of Redis or Valkey, or more. None or empty: each replica counts in memory.'),
+  self_service: z.strictObject({
+    path: z.string().regex(/^(\/[A-Za-z0-9._~-]+)+$/, 'expected a path such as "/account/tokens"').default('/account/tokens').describe('Where it answers: GET lists, POST creates, DELETE with the id revokes. Browsers get a page.'),
+    auth: oneOrMore.describe('Authenticators of people who sign in: sessions or tokens, never API keys.'),
+    keys: text.optional().describe('The authenticator whose keys they make. Default: the only one with a store.'),
+    scopes: list.optional().describe('Scopes that a token may have at most. Default: those of its owner; never more than those.'),
+    max_tokens: count.prefault(10).describe('Tokens that work, per person.'),
+    max_lifetime: positiveDuration.prefault('90d').describe('Longest life of a token, and the default.'),
+  }).optional().describe('Signed-in users list, create and revoke tokens of their own, on the public side.'),
   deny_list: z.strictObject({
     store: z.string().optional().describe('Where it lives: a location like the `store` of an authenticator of API keys. Default: that store, when there is one.'),
   }).optional().describe('Tokens, sessions and people that `postern deny` ended before their time. Asked about every proof; while it cannot be read for longer than five minutes, 503.'),

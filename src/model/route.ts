@@ -1,4 +1,5 @@
 import type { CidrSet } from '../base/cidr.ts'
+import type { MaybePromise } from '../base/time.ts'
 import type { Challenge } from './denial.ts'
 import type { Mutator } from './mutation.ts'
 import type { Authenticator } from './ports.ts'
@@ -60,8 +61,10 @@ export interface BodyPolicy {
   readonly grantTypes?: ReadonlySet<string>
 }
 
-/** Postern itself answers (built-in identity endpoint, metadata). */
-export type BuiltInAnswer = (request: RequestDescription, principals: Principals) => { readonly status: number; readonly headers: readonly (readonly [string, string])[]; readonly body: string }
+interface BuiltInReply { readonly status: number; readonly headers: readonly (readonly [string, string])[]; readonly body: string }
+
+/** Postern itself answers: built-in identity endpoint and metadata at once, self-service after it has asked its store. */
+export type BuiltInAnswer = (request: RequestDescription, principals: Principals) => MaybePromise<BuiltInReply>
 
 /** What governs a request. Everything in here is compiled: functions and sets, no names to look up. */
 export interface Route {

@@ -71,7 +71,7 @@ export function createDecisionPoint({ routes, limiter, clock }: DecideSettings):
     const limits = [...client.limits, ...spent.limits]
     if (spent.denial) return { outcome: 'deny', stage: 'limit_principal', denial: spent.denial, route, principals, limits, attempts }
 
-    if (route.answer) return { outcome: 'answer', route, principals, reply: route.answer(request, principals), limits, attempts }
+    if (route.answer) return { outcome: 'answer', route, principals, reply: await route.answer(request, principals), limits, attempts }
 
     const mutation = mutate(route, request, principals)
     note('mutate', mutation)
