@@ -1,6 +1,7 @@
 import type { Clock } from '../base/time.ts'
 import type { Config } from '../config/schema.ts'
 import { answersChecks } from '../config/check-forward-auth.ts'
+import { createGrpcAuthorization, type GrpcAuthorization } from '../faces/forward-auth/grpc.ts'
 import { createForwardAuth } from '../faces/forward-auth/server.ts'
 import type { ListenAddress } from '../faces/proxy/listener.ts'
 import type { UpstreamPools } from '../faces/proxy/pools.ts'
@@ -18,10 +19,10 @@ export interface DataFacesOptions {
   readonly pools: UpstreamPools
 }
 
-/** The listeners on the data plane: one for clients, and perhaps one for checks. */
+/** The listeners on the data plane: one for clients, and perhaps some for checks. */
 export interface DataFaces extends Pick<ProxyFace, 'draining' | 'drain' | 'inFlight' | 'close'> {
   /** @throws {OperatorError} (rejects) when an address cannot be had; then none is open */
-  readonly listen: () => Promise<{ readonly address: ListenAddress; readonly checks?: ListenAddress }>
+  readonly listen: () => Promise<{ readonly address: ListenAddress; readonly checks?: ListenAddress; readonly grpc?: ListenAddress }>
 }
 
 /** Everything on a listener that is there for checks alone is forward-auth's, bytes that are no request included. */
@@ -33,33 +34,65 @@ const asForwardAuth = (observer: Observer): Observer => ({
   closed: (what) => observer.closed(what, 'forward_auth'),
 })
 
-/** The proxy face, with checks answered beside it, instead of it, or on a listener of their own, as the config says. */
-export function createDataFaces({ config, ...parts }: DataFacesOptions): DataFaces {
+/** Requests at once that are more than anybody needs. */
+const MAX_CHECKS = 10_000
+
+function grpcFace({ config, gateway, observer, clock }: DataFacesOptions): GrpcAuthorization | undefined {
+  const own = config.forward_auth?.grpc
+  return own && createGrpcAuthorization({ gateway, observer, clock, address: addressOf(own), maxHeaders: listenerSettings(config).maxHeaders, maxInFlight: MAX_CHECKS })
+}
+
+/** The faces of a config that speak HTTP/1.1: the one for clients first, then one for checks where it has an address of its own. */
+function httpFaces({ config, ...parts }: DataFacesOptions): readonly ProxyFace[] {
   const { gateway, observer, clock } = parts
-  const settings = listenerSettings(config)
+  const { tls: _clientsOnly, ...settings } = listenerSettings(config)
   const own = config.forward_auth?.listen
   const alone = config.mode === 'forward_auth'
-  const checksFace = (dedicated: boolean): { readonly aside: ReturnType<typeof createForwardAuth> } => ({ aside: createForwardAuth({ gateway, observer, clock, dedicated }) })
-  const main = createProxyFace({ ...parts, ...(alone && { observer: asForwardAuth(observer) }), listener: settings, ...(answersChecks(config) && own === undefined ? checksFace(alone) : {}) })
-  const { tls: _clientsOnly, ...rest } = settings
-  const checks = own && createProxyFace({ ...parts, observer: asForwardAuth(observer), listener: { ...rest, address: addressOf(own), proxyProtocol: false }, ...checksFace(true) })
-  const all = checks ? [main, checks] : [main]
-  const each = async (act: (face: ProxyFace) => Promise<void>): Promise<void> => void (await Promise.all(all.map(act)))
+  const asideOf = (dedicated: boolean): Pick<Parameters<typeof createProxyFace>[0], 'aside'> => ({ aside: createForwardAuth({ gateway, observer, clock, dedicated }) })
+  const main = createProxyFace({ ...parts, ...(alone && { observer: asForwardAuth(observer) }), listener: listenerSettings(config), ...(answersChecks(config) && own === undefined ? asideOf(alone) : {}) })
+  if (!own) return [main]
+  return [main, createProxyFace({ ...parts, observer: asForwardAuth(observer), listener: { ...settings, address: addressOf(own), proxyProtocol: false }, ...asideOf(true) })]
+}
+
+/** What is opened, in order, under the key that it has in the config. */
+interface Opening { readonly key: string; readonly address: Parameters<typeof listenError>[1]; readonly listen: () => Promise<ListenAddress>; readonly close: () => Promise<void> }
+
+/** Opens all or none. */
+async function openAll(openings: readonly Opening[]): Promise<readonly ListenAddress[]> {
+  const open: ListenAddress[] = []
+  for (const { key, address, listen } of openings) {
+    try {
+      open.push(await listen())
+    } catch (error) {
+      await Promise.all(openings.slice(0, open.length).map(({ close }) => close()))
+      throw listenError(key, address, error)
+    }
+  }
+  return open
+}
+
+/** The proxy face, with checks answered beside it, instead of it, or on listeners of their own, as the config says. */
+export function createDataFaces(options: DataFacesOptions): DataFaces {
+  const { config } = options
+  const faces = httpFaces(options)
+  const grpc = grpcFace(options)
+  const [main, checks] = faces
+  const openings: readonly Opening[] = [
+    ...(checks ? [{ key: 'forward_auth.listen', address: config.forward_auth?.listen ?? {}, listen: checks.listen, close: checks.close }] : []),
+    ...(grpc ? [{ key: 'forward_auth.grpc', address: config.forward_auth?.grpc ?? {}, listen: grpc.listen, close: () => grpc.drain(0) }] : []),
+    ...(main ? [{ key: 'listen', address: listenerSettings(config).address, listen: main.listen, close: main.close }] : []),
+  ]
+  const drain = async (timeoutMs: number): Promise<void> => void (await Promise.all([...faces.map((face) => face.drain(timeoutMs)), grpc?.drain(timeoutMs)]))
   return {
     listen: async () => {
-      const asked = await checks?.listen().catch((error: unknown) => {
-        throw listenError('forward_auth.listen', own ?? {}, error)
-      })
-      try {
-        return { address: await main.listen(), ...(asked && { checks: asked }) }
-      } catch (error) {
-        await checks?.close()
-        throw listenError('listen', settings.address, error)
-      }
+      const open = await openAll(openings)
+      const of = (key: string): ListenAddress | undefined => open[openings.findIndex((opening) => opening.key === key)]
+      const [asked, calls] = [of('forward_auth.listen'), of('forward_auth.grpc')]
+      return { address: of('listen') ?? { path: '' }, ...(asked && { checks: asked }), ...(calls && { grpc: calls }) }
     },
-    draining: () => all.forEach((face) => face.draining()),
-    drain: (timeoutMs) => each((face) => face.drain(timeoutMs)),
-    inFlight: () => all.reduce((sum, face) => sum + face.inFlight(), 0),
-    close: () => each((face) => face.close()),
+    draining: () => faces.forEach((face) => face.draining()),
+    drain,
+    inFlight: () => faces.reduce((sum, face) => sum + face.inFlight(), grpc?.inFlight() ?? 0),
+    close: () => drain(0),
   }
 }

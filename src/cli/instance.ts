@@ -110,7 +110,7 @@ async function startOps({ ops }: Config, { watching, sources }: Parts, life: Lif
   return face
 }
 
-interface Listening { readonly address: ListenAddress; readonly checks?: ListenAddress; readonly ops: OpsFace | undefined; readonly admin: AdminFace | undefined }
+interface Listening { readonly address: ListenAddress; readonly checks?: ListenAddress; readonly grpc?: ListenAddress; readonly ops: OpsFace | undefined; readonly admin: AdminFace | undefined }
 
 /** Opens the listeners; closes again what did open when one of them cannot. */
 async function listen(config: Config, parts: Parts, life: Life): Promise<Listening> {
@@ -128,10 +128,10 @@ async function listen(config: Config, parts: Parts, life: Life): Promise<Listeni
 
 const shown = (address: ListenAddress): string => ('path' in address ? address.path : `${address.host}:${address.port}`)
 
-function logStart({ watching: { log }, reloads }: Parts, { address, checks, ops, admin }: Listening, development: boolean): void {
+function logStart({ watching: { log }, reloads }: Parts, { address, checks, grpc, ops, admin }: Listening, development: boolean): void {
   const { gateway } = reloads.current().compiled
   const upstreams = [...gateway.upstreams.values()].map(({ origin, socketPath }) => socketPath ?? origin)
-  log.write('info', 'listening', 'Postern listens', { address: shown(address), ...(checks && { forward_auth: shown(checks) }), ops: ops?.origin() ?? 'off', admin: admin?.origin() ?? 'off', upstreams, revision: gateway.revision, pid: process.pid })
+  log.write('info', 'listening', 'Postern listens', { address: shown(address), ...(checks && { forward_auth: shown(checks) }), ...(grpc && { grpc: shown(grpc) }), ops: ops?.origin() ?? 'off', admin: admin?.origin() ?? 'off', upstreams, revision: gateway.revision, pid: process.pid })
   if (isBelowFloor(process.versions.node) && !development) log.write('warn', 'node_below_security_floor', `Node ${process.versions.node} lacks security fixes; use ${FLOOR_TEXT} or newer in production`)
 }
 

@@ -36,7 +36,7 @@ const FIXED = ['mode', 'listen', 'ops', 'admin', 'audit'] as const satisfies rea
 const SWEEP_AFTER_MS = 15_000
 
 /** Of forward-auth the secret may change; whether it is there, and where it listens, may not. */
-const forwardAuthOf = ({ forward_auth }: Config): string => JSON.stringify(forward_auth && [forward_auth.listen])
+const forwardAuthOf = ({ forward_auth }: Config): string => JSON.stringify(forward_auth && [forward_auth.listen, forward_auth.grpc])
 
 function changed(before: Config, after: Config): readonly string[] {
   const keys: string[] = FIXED.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))

@@ -67,6 +67,7 @@ function inner(config: Config): readonly Listening[] {
   return [
     ...(config.ops === 'off' ? [] : [{ path: ['ops'], address: config.ops }]),
     ...(config.forward_auth?.listen ? [{ path: ['forward_auth', 'listen'], address: config.forward_auth.listen }] : []),
+    ...(config.forward_auth?.grpc ? [{ path: ['forward_auth', 'grpc'], address: config.forward_auth.grpc }] : []),
     ...(config.admin && config.admin.token !== '' ? [{ path: ['admin', 'listen'], address: config.admin.listen }] : []),
   ]
 }

@@ -14,6 +14,7 @@ describe('a config that answers checks', () => {
     ['by a secret', { forward_auth: { secret: SECRET } }, []],
     ['or by a socket file for checks alone', { mode: 'forward_auth', listen: 'unix:/run/postern.sock' }, []],
     ['or by one beside an API', { forward_auth: { listen: 'unix:/run/checks.sock' } }, []],
+    ['or by one for gRPC', { forward_auth: { grpc: 'unix:/run/checks.sock' } }, []],
     ['but not by the socket file of its clients', { listen: 'unix:/run/postern.sock', forward_auth: {} }, ['client_ip.trusted_proxies']],
     ['and not by a secret that can be guessed', { forward_auth: { secret: 'short' } }, ['forward_auth.secret']],
     ['nor by an empty one', { forward_auth: { secret: '' } }, ['forward_auth.secret']],

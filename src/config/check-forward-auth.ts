@@ -6,7 +6,7 @@ const SHORTEST_SECRET = 16
 
 const isDedicatedSocket = ({ mode, listen, forward_auth }: Config): boolean => {
   const own = forward_auth?.listen ?? (mode === 'forward_auth' ? ('host' in listen ? listen : listen.address) : undefined)
-  return own?.path !== undefined
+  return own?.path !== undefined || forward_auth?.grpc?.path !== undefined
 }
 
 /** Whoever may ask for decisions may ask in anybody's name, so there is no default for it (T23). */

@@ -148,6 +148,13 @@ describe('postern snippet', () => {
     rmSync(folder, { recursive: true })
   })
 
+  it('prints Envoy over gRPC when the config listens for it', async () => {
+    const { stdout } = await runPostern(['snippet', 'envoy', '--config', config], { POSTERN_FORWARD_AUTH_GRPC: '127.0.0.1:8082' })
+    const envoy = parse(stdout) as { static_resources: { clusters: { name: string; load_assignment: unknown; typed_extension_protocol_options?: unknown }[] } }
+    expect(stdout).toMatch(/encode_raw_headers: true[^]*envoy_grpc: \{ cluster_name: postern \}/)
+    expect(envoy.static_resources.clusters.map(({ name, typed_extension_protocol_options: options }) => [name, options !== undefined])).toEqual([['postern', true], ['api', false]])
+  })
+
   it('refuses names and addresses that it does not know, and callers that nobody would answer', async () => {
     expect((await runPostern(['snippet', 'apache', '--config', config])).code).toBe(2)
     expect((await runPostern(['snippet', 'nginx', '--config', config, '--api', 'x; } evil {'])).code).toBe(2)

@@ -8,7 +8,7 @@ import { createResources } from '../../src/config/resources.ts'
 import { factsOf } from '../../src/cli/snippets/facts.ts'
 import { SILENT } from '../../src/model/event.ts'
 import { exchange, type Received } from '../support/callers/client.ts'
-import { ENVOY, TRAEFIK } from '../support/callers/emulated.ts'
+import { ENVOY, ENVOY_GRPC, TRAEFIK } from '../support/callers/emulated.ts'
 import { type Caller, type CallerKind, missing } from '../support/callers/process.ts'
 import { CADDY, HAPROXY, NGINX } from '../support/callers/real.ts'
 import { everyAnswer, PARTNER_KEY, startChecking, type Checking } from '../support/checking-postern.ts'
@@ -16,7 +16,7 @@ import { type EchoUpstream, startEchoUpstream } from '../support/echo-upstream.t
 import { type Issuer, startIssuer } from '../support/issuer.ts'
 import { freePort } from '../support/running-postern.ts'
 
-const KINDS: readonly (CallerKind & { readonly binary?: string })[] = [{ ...NGINX, binary: 'nginx' }, { ...CADDY, binary: 'caddy' }, { ...HAPROXY, binary: 'haproxy' }, TRAEFIK, ENVOY]
+const KINDS: readonly (CallerKind & { readonly binary?: string })[] = [{ ...NGINX, binary: 'nginx' }, { ...CADDY, binary: 'caddy' }, { ...HAPROXY, binary: 'haproxy' }, TRAEFIK, ENVOY, ENVOY_GRPC]
 
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'forward-auth.md')
 const COLUMNS = ['allow', 'anonymous', '401', '403', '429', '503', 'WebSocket', 'odd target'] as const
@@ -31,12 +31,15 @@ describe.each(KINDS.filter(({ binary }) => binary === undefined || !missing(bina
   let upgrades: IncomingMessage[]
   let caller: Caller
   let token: string
+  let grpcPort: number
+  const config = (): string => everyAnswer(issuer, kind.grpc ? `forward_auth: { grpc: "127.0.0.1:${grpcPort}" }\n` : '')
   const cells = new Map<string, string>()
 
   beforeAll(async () => {
     issuer = await startIssuer()
     token = await issuer.mint()
-    postern = await startChecking(everyAnswer(issuer))
+    grpcPort = await freePort()
+    postern = await startChecking(config())
     upstream = await startEchoUpstream()
     upgrades = []
     sockets = new WebSocketServer({ server: upstream.server })
@@ -181,7 +184,7 @@ describe.each(KINDS.filter(({ binary }) => binary === undefined || !missing(bina
     const answer = await send('GET', '/open/x')
     expect(answer.status).toBeGreaterThanOrEqual(500)
     expect(upstream.seen.length).toBe(before)
-    postern = await startChecking(everyAnswer(issuer))
+    postern = await startChecking(config())
   })
 })
 

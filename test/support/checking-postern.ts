@@ -15,6 +15,8 @@ export interface Checking {
   readonly port: number
   /** Of the listener for checks alone, where there is one. */
   readonly checksPort: number
+  /** Of the listener for gRPC, where there is one. */
+  readonly grpcPort: number
   readonly config: Config
   readonly events: ReturnType<typeof recordingObserver>['events']
   readonly close: () => Promise<void>
@@ -34,12 +36,13 @@ export async function startChecking(text: string): Promise<Checking> {
   const compiled = compile(config, resources, { revision: 'test' })
   const pools = createUpstreamPools({ observer, clock })
   const faces = createDataFaces({ config, gateway: () => compiled.gateway, observer, clock, pools })
-  const { address, checks } = await faces.listen()
+  const { address, checks, grpc } = await faces.listen()
   await Promise.all(compiled.providers.map(({ ready }) => ready()))
   const portOf = (bound: typeof checks): number => (bound && 'port' in bound ? bound.port : 0)
   return {
     port: portOf(address),
     checksPort: portOf(checks),
+    grpcPort: portOf(grpc),
     config,
     events,
     close: async () => {

@@ -13,11 +13,16 @@ export const copiedHeaders = ({ identity, credentials }: SnippetFacts): readonly
 
 const patterns = (names: readonly string[], indent: string): string => names.map((name) => `${indent}- { exact: ${name}, ignore_case: true }`).join('\n')
 
-function cluster(name: string, address: string): string {
+function cluster(name: string, address: string, http2 = false): string {
   const [host = '', port = ''] = address.split(/:(?=\d+$)/)
+  const protocol = `
+      typed_extension_protocol_options:
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+          "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+          explicit_http_config: { http2_protocol_options: {} }`
   return `    - name: ${name}
       type: STRICT_DNS
-      connect_timeout: 1s
+      connect_timeout: 1s${http2 ? protocol : ''}
       load_assignment:
         cluster_name: ${name}
         endpoints:
@@ -25,7 +30,29 @@ function cluster(name: string, address: string): string {
               - endpoint: { address: { socket_address: { address: ${host}, port_value: ${port} } } }`
 }
 
-/** A whole Envoy, with the HTTP form of ext_authz. */
+/** gRPC carries every header line as it came, and answers that Postern gives itself: preflights, and what is left of quotas. */
+const overGrpc = ({ secret }: SnippetFacts): string => `                      encode_raw_headers: true
+                      grpc_service:
+                        envoy_grpc: { cluster_name: postern }
+                        timeout: 2s${secret ? '\n                        initial_metadata: [{ key: x-postern-secret, value: "REPLACE-WITH-THE-SECRET" }]' : ''}`
+
+const overHttp = (facts: SnippetFacts): string => `                      allowed_headers:
+                        patterns:
+${patterns(askedHeaders(facts), '                          ')}
+                          # x.user.id is X-User-Id to some frameworks; Postern refuses it when it sees it.
+                          - { safe_regex: { regex: '.*\\..*' } }
+                      http_service:
+                        server_uri: { uri: http://${facts.postern}, cluster: postern, timeout: 2s }
+                        path_prefix: /_postern/envoy
+${facts.secret ? '                        authorization_request: { headers_to_add: [{ key: x-postern-secret, value: "REPLACE-WITH-THE-SECRET" }] }\n' : ''}                        authorization_response:
+                          allowed_upstream_headers:
+                            patterns:
+${patterns(copiedHeaders(facts), '                              ')}
+                          allowed_client_headers_on_success:
+                            patterns:
+${patterns(['ratelimit', 'ratelimit-policy'], '                              ')}`
+
+/** A whole Envoy, with ext_authz over gRPC where the config has a listener for it, over HTTP otherwise. */
 export function envoySnippet(facts: SnippetFacts): Snippet {
   const [host = '', port = ''] = facts.listen.split(/:(?=\d+$)/)
   const text = `# Made by \`postern snippet envoy\`.
@@ -60,26 +87,12 @@ static_resources:
                       failure_mode_allow: false
                       status_on_error: { code: ServiceUnavailable }
                       validate_mutations: true
-                      allowed_headers:
-                        patterns:
-${patterns(askedHeaders(facts), '                          ')}
-                          # x.user.id is X-User-Id to some frameworks; Postern refuses it when it sees it.
-                          - { safe_regex: { regex: '.*\\..*' } }
-                      http_service:
-                        server_uri: { uri: http://${facts.postern}, cluster: postern, timeout: 2s }
-                        path_prefix: /_postern/envoy
-                        authorization_response:
-                          allowed_upstream_headers:
-                            patterns:
-${patterns(copiedHeaders(facts), '                              ')}
-                          allowed_client_headers_on_success:
-                            patterns:
-${patterns(['ratelimit', 'ratelimit-policy'], '                              ')}
+${facts.grpc === undefined ? overHttp(facts) : overGrpc(facts)}
                   - name: envoy.filters.http.router
                     typed_config:
                       "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
   clusters:
-${cluster('postern', facts.postern)}
+${cluster('postern', facts.grpc ?? facts.postern, facts.grpc !== undefined)}
 ${cluster('api', facts.api)}
 `
   return new Map([['envoy.yaml', text]])

@@ -8,6 +8,8 @@ import type { Authenticator } from '../../model/ports.ts'
 export interface SnippetFacts {
   /** `host:port` at which callers and clients reach Postern. */
   readonly postern: string
+  /** `host:port` of the listener for gRPC, where there is one. */
+  readonly grpc?: string
   /** `host:port` of the API. */
   readonly api: string
   /** `host:port` where the calling proxy takes clients. */
@@ -78,6 +80,7 @@ export function factsOf({ config, authenticators, version, overrides = {} }: Fac
   const { forward_auth, mode } = config
   return {
     postern: overrides.postern ?? reachable(forward_auth?.listen ?? clientAddress(config)),
+    ...(forward_auth?.grpc && { grpc: reachable(forward_auth.grpc) }),
     api: overrides.api ?? apiOf(config) ?? '127.0.0.1:3000',
     listen: overrides.listen ?? '127.0.0.1:8000',
     opsPort: config.ops === 'off' ? 9090 : config.ops.port,

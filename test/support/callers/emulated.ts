@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { envoySnippet } from '../../../src/cli/snippets/envoy.ts'
 import type { SnippetFacts } from '../../../src/cli/snippets/facts.ts'
 import { traefikSnippet } from '../../../src/cli/snippets/traefik.ts'
+import { call, plainCheckRequest } from './ext-authz.ts'
 import { type Caller, type CallerKind, onPath, portOf, startProgram } from './process.ts'
 
 /**
@@ -152,12 +153,34 @@ function envoyJudge(facts: SnippetFacts): Judge {
   }
 }
 
+/** ext_authz over gRPC: every header line, and answers of any status; only an error of the call itself is one. */
+function envoyGrpcJudge(facts: SnippetFacts): Judge {
+  const port = Number(facts.grpc!.split(':')[1])
+  return async (incoming) => {
+    const lines = linesOf(incoming)
+    if (lines.some(([name]) => name.includes('_'))) return refusal(400)
+    const absolute = /^https?:\/\/([^/?#]*)(.*)$/.exec(incoming.url!)
+    const [host, target] = absolute ? [absolute[1]!, absolute[2] === '' ? '/' : absolute[2]!] : [incoming.headers.host ?? '', incoming.url!]
+    const given = lines.filter(([name]) => name.toLowerCase() === 'x-forwarded-for').map(([, value]) => value)
+    const base: Lines = [...without(lines, [...HOP, 'host', 'x-forwarded-for', 'x-forwarded-proto']).filter(([name]) => !name.toLowerCase().startsWith('x-envoy-')), ['x-forwarded-for', [...given, incoming.socket.remoteAddress!].join(',')], ['x-forwarded-proto', 'http']]
+    const answer = await call(port, plainCheckRequest({ method: incoming.method!, path: target, host, scheme: 'http', headers: base.map(([name, value]) => [name.toLowerCase(), value] as const) })).catch(() => undefined)
+    if (!answer || answer.grpcStatus !== '0') return refusal(503)
+    if (answer.denied) return { answer: { status: answer.denied.status, lines: answer.denied.headers.map(([name, value]) => [name, value]), body: Buffer.from(answer.denied.body) } }
+    const set = Object.entries(answer.set)
+    return { target, lines: [['Host', host], ...without(base, [...set.map(([name]) => name), ...answer.remove]), ...set], toClient: Object.entries(answer.toClient) }
+  }
+}
+
 const TRAEFIK_STATIC = (facts: SnippetFacts): string => `entryPoints: { web: { address: "${facts.listen}" } }\nproviders: { file: { filename: "@FOLDER@/dynamic.yaml" } }\n`
 
 export const TRAEFIK: CallerKind = onPath('traefik')
   ? { name: 'Traefik', real: true, start: (facts) => startProgram({ files: new Map([...traefikSnippet(facts), ['traefik.yaml', TRAEFIK_STATIC(facts)]]), command: (folder) => ['traefik', `--configFile=${folder}/traefik.yaml`], port: portOf(facts) }) }
   : { name: 'Traefik', real: false, start: (facts) => listen(facts, traefikJudge(facts)) }
 
+const envoyReal = (facts: SnippetFacts): Promise<Caller> => startProgram({ files: envoySnippet(facts), command: (folder) => ['envoy', '--use-dynamic-base-id', '-c', `${folder}/envoy.yaml`], port: portOf(facts) })
+
+export const ENVOY_GRPC: CallerKind = { name: 'Envoy over gRPC', grpc: true, real: onPath('envoy'), start: (facts) => (onPath('envoy') ? envoyReal(facts) : listen(facts, envoyGrpcJudge(facts))) }
+
 export const ENVOY: CallerKind = onPath('envoy')
-  ? { name: 'Envoy', real: true, start: (facts) => startProgram({ files: envoySnippet(facts), command: (folder) => ['envoy', '--use-dynamic-base-id', '-c', `${folder}/envoy.yaml`], port: portOf(facts) }) }
+  ? { name: 'Envoy', real: true, start: envoyReal }
   : { name: 'Envoy', real: false, start: (facts) => listen(facts, envoyJudge(facts)) }

@@ -18,6 +18,8 @@ export interface CallerKind {
   readonly name: string
   /** Runs for real; otherwise its documented handling is emulated from the same snippet. */
   readonly real: boolean
+  /** Asks over gRPC. */
+  readonly grpc?: boolean
   readonly start: (facts: SnippetFacts) => Promise<Caller>
 }
 
