@@ -5,15 +5,16 @@ import type { Route } from '../model/route.ts'
 
 /** Merges what the route's mutators make of the verified principals. Later ones win over earlier ones of the same name. */
 export function mutate(route: Route, request: RequestDescription, principals: Principals): HeaderMutation {
-  const [first, ...rest] = route.mutators
-  if (!first) return NO_MUTATION
-  const only = first(request, principals)
-  if (rest.length === 0) return only
-  const all = [only, ...rest.map((mutator) => mutator(request, principals))]
-  const set = new Map(all.flatMap((mutation) => mutation.set.map((field) => [field[0].toLowerCase(), field] as const)))
-  return {
-    remove: all.flatMap((mutation) => mutation.remove),
-    removeCookies: all.flatMap((mutation) => mutation.removeCookies),
-    set: [...set.values()],
+  let merged = NO_MUTATION
+  for (const mutator of route.mutators) {
+    const next = mutator(request, principals)
+    merged = merged === NO_MUTATION ? next : {
+      remove: joined(merged.remove, next.remove),
+      removeCookies: joined(merged.removeCookies, next.removeCookies),
+      set: next.set.length === 0 ? merged.set : [...merged.set.filter(([name]) => !next.set.some(([other]) => other.toLowerCase() === name.toLowerCase())), ...next.set],
+    }
   }
+  return merged
 }
+
+const joined = (first: readonly string[], second: readonly string[]): readonly string[] => (second.length === 0 ? first : first.length === 0 ? second : [...first, ...second])

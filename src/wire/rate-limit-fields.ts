@@ -23,6 +23,7 @@ const tightest = (limits: readonly ServiceLimit[]): ServiceLimit | undefined => 
 
 /** Names identify the items of both lists, so a name that was charged twice is shown once, as its tighter half. */
 function byName(limits: readonly ServiceLimit[]): readonly ServiceLimit[] {
+  if (limits.length === 1) return limits
   const kept = new Map<string, ServiceLimit>()
   for (const limit of limits) {
     const other = kept.get(limit.policy.name)
@@ -31,12 +32,24 @@ function byName(limits: readonly ServiceLimit[]): readonly ServiceLimit[] {
   return [...kept.values()]
 }
 
+/** What is the same in every answer: the quoted name, and the item of RateLimit-Policy. */
+const texts = new WeakMap<QuotaPolicy, { readonly name: string; readonly item: string }>()
+
+function textsOf(policy: QuotaPolicy): { readonly name: string; readonly item: string } {
+  const known = texts.get(policy)
+  if (known) return known
+  const name = quotedString(policy.name)
+  const made = { name, item: `${name};q=${policy.quota};w=${windowSeconds(policy)}` }
+  texts.set(policy, made)
+  return made
+}
+
 /** draft-ietf-httpapi-ratelimit-headers-10: every window, in the order in which they were counted. */
 function draftFields(limits: readonly ServiceLimit[], now: EpochMs): Fields {
   const named = byName(limits)
   return [
-    ['RateLimit-Policy', named.map(({ policy }) => `${quotedString(policy.name)};q=${policy.quota};w=${windowSeconds(policy)}`).join(', ')],
-    ['RateLimit', named.map((limit) => `${quotedString(limit.policy.name)};r=${Math.max(0, Math.floor(limit.remaining))};t=${secondsLeft(limit, now)}`).join(', ')],
+    ['RateLimit-Policy', named.map(({ policy }) => textsOf(policy).item).join(', ')],
+    ['RateLimit', named.map((limit) => `${textsOf(limit.policy).name};r=${Math.max(0, Math.floor(limit.remaining))};t=${secondsLeft(limit, now)}`).join(', ')],
   ]
 }
 

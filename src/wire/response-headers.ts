@@ -19,29 +19,55 @@ const isEndToEnd = (lower: string): boolean => END_TO_END.has(lower) || END_TO_E
 /** Header bytes are Latin-1: one byte, one character, in both directions. */
 const textOf = (part: Buffer | string | undefined): string => (typeof part === 'string' ? part : (part?.toString('latin1') ?? ''))
 
-interface Line { readonly name: string; readonly lower: string; readonly value: string }
+/** Lower-case names by spelling: the same few come all the time. Bounded, since names come from outside. */
+const lowerNames = new Map<string, string>()
+const MOST_NAMES = 512
 
-function linesOf(raw: readonly (Buffer | string)[]): Line[] {
-  const lines: Line[] = []
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    const name = textOf(raw[index])
-    lines.push({ name, lower: name.toLowerCase(), value: textOf(raw[index + 1]) })
-  }
-  return lines
+function lowerOf(name: string): string {
+  const known = lowerNames.get(name)
+  if (known !== undefined) return known
+  const lower = name.toLowerCase()
+  if (lowerNames.size < MOST_NAMES && name.length <= 64) lowerNames.set(name, lower)
+  return lower
 }
 
+/** The upstream's lines, flat: name, lower-case name, value. */
+type Lines = readonly string[]
+
+const NOBODY: ReadonlySet<string> = new Set()
+
 /** Names that the upstream's `Connection` lines take away. */
-function nominated(lines: readonly Line[]): ReadonlySet<string> {
-  const connections = lines.filter(({ lower }) => lower === 'connection').map(({ value }) => value)
-  const tokens = connectionTokens(connections.length === 0 ? new Map() : new Map([['connection', connections]]))
+function nominated(connections: readonly string[]): ReadonlySet<string> {
+  if (connections.length === 0) return NOBODY
+  const tokens = connectionTokens(new Map([['connection', connections]]))
   return new Set([...tokens].filter((token) => !isEndToEnd(token)))
 }
 
 /** The upstream's lines that may reach the client, in order. Beside a transfer coding a length is not to be believed. */
-function passingLines(lines: readonly Line[]): Line[] {
-  const gone = nominated(lines)
-  const coded = lines.some(({ lower }) => lower === 'transfer-encoding')
-  return lines.filter(({ lower }) => !HOP_BY_HOP.has(lower) && !gone.has(lower) && !(coded && lower === 'content-length'))
+function passingLines(raw: readonly (Buffer | string)[]): Lines {
+  const lines: string[] = []
+  const connections: string[] = []
+  let coded = false
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = textOf(raw[index])
+    const lower = lowerOf(name)
+    if (lower === 'connection') connections.push(textOf(raw[index + 1]))
+    coded ||= lower === 'transfer-encoding'
+    if (!HOP_BY_HOP.has(lower)) lines.push(name, lower, textOf(raw[index + 1]))
+  }
+  const gone = nominated(connections)
+  if (gone.size === 0 && !coded) return lines
+  return lines.filter((_, index) => {
+    const lower = lines[index - (index % 3) + 1] ?? ''
+    return !gone.has(lower) && !(coded && lower === 'content-length')
+  })
+}
+
+/** Values of the lines of one name. */
+function valuesOf(lines: Lines, lower: string): string[] {
+  const values: string[] = []
+  for (let index = 1; index < lines.length; index += 3) if (lines[index] === lower) values.push(lines[index + 1] ?? '')
+  return values
 }
 
 /** The value to send for one field of ours beside the upstream's lines of that name, or undefined to leave those alone. */
@@ -53,13 +79,6 @@ function valueBeside([name, value]: Field, upstream: readonly string[], keepsBud
   return lower.startsWith('x-ratelimit-') && keepsBudget ? undefined : value
 }
 
-/** Values of the lines whose names we write too, by lower-case name. */
-function rivalsOf(lines: readonly Line[], added: readonly Field[]): ReadonlyMap<string, string[]> {
-  const rivals = new Map<string, string[]>(added.map(([name]) => [name.toLowerCase(), []]))
-  for (const { lower, value } of lines) rivals.get(lower)?.push(value)
-  return rivals
-}
-
 /**
  * The answer's header list for the client, flat. The upstream's fields pass byte for byte without those of its own connection.
  * `added` are ours and replace the upstream's of the same name, with exceptions: `Set-Cookie` lines all stand, `Vary` is the
@@ -67,20 +86,19 @@ function rivalsOf(lines: readonly Line[], added: readonly Field[]): ReadonlyMap<
  * Framing: `Content-Length` stays, everything else is the server's to write.
  */
 export function responseHeaders(raw: readonly (Buffer | string)[], added: readonly Field[]): string[] {
-  const passing = passingLines(linesOf(raw))
-  const rivals = rivalsOf(passing, added)
-  const keepsBudget = keepsUpstreamBudget(rivals.get('x-ratelimit-remaining'), added)
-  const replaced = new Set<string>()
+  const passing = passingLines(raw)
+  const keepsBudget = keepsUpstreamBudget(valuesOf(passing, 'x-ratelimit-remaining'), added)
+  const replaced: string[] = []
   const ours: string[] = []
   for (const field of added) {
-    const lower = field[0].toLowerCase()
-    const value = valueBeside(field, rivals.get(lower) ?? [], keepsBudget)
+    const lower = lowerOf(field[0])
+    const value = valueBeside(field, valuesOf(passing, lower), keepsBudget)
     if (value === undefined) continue
-    if (lower !== 'set-cookie') replaced.add(lower)
+    if (lower !== 'set-cookie') replaced.push(lower)
     ours.push(field[0], value)
   }
   const out: string[] = []
-  for (const { name, lower, value } of passing) if (!replaced.has(lower)) out.push(name, value)
-  out.push(...ours)
+  for (let index = 0; index + 2 < passing.length; index += 3) if (!replaced.includes(passing[index + 1] ?? '')) out.push(passing[index] ?? '', passing[index + 2] ?? '')
+  for (const part of ours) out.push(part)
   return out
 }
