@@ -19,8 +19,6 @@ export function createIdentityMutator(headers: readonly (readonly [name: string,
   }
 }
 
-const keyOf = ({ kind, name }: CredentialLocation): string => `${kind}:${name}`
-
 /** Names of the request's cookies that a carrier means; a trailing `*` stands for chunk suffixes. */
 function cookiesMeant(request: RequestDescription, pattern: string): string[] {
   const names = (request.headers.get('cookie') ?? []).flatMap((field) => field.split(';').map((pair) => pair.slice(0, Math.max(pair.indexOf('='), 0)).trim()))
@@ -29,30 +27,42 @@ function cookiesMeant(request: RequestDescription, pattern: string): string[] {
   return names.filter((name) => name === whole || (name.startsWith(whole) && /^\.\d+$/.test(name.slice(whole.length))))
 }
 
-/** Where consumed credentials stood, each with the wish of the authenticator that consumed it. */
-function consumed(principals: Principals, authenticators: readonly Authenticator[]): ReadonlyMap<string, Authenticator['forwardCredential']> {
-  const wishes = new Map<string, Authenticator['forwardCredential']>()
+/** A place where a consumed credential stood, with the wish of the authenticator that consumed it. */
+interface Consumed { readonly location: CredentialLocation; readonly strip: boolean }
+
+/** Where the consumed credentials stood, by the authenticators of this route. */
+function consumedBy(principals: Principals, strips: ReadonlyMap<string, boolean>): readonly Consumed[] {
+  const consumed: Consumed[] = []
   for (const principal of principals.byAuthenticator.values()) {
-    const authenticator = authenticators.find(({ id }) => id === principal.authenticatorId)
-    if (principal.kind === 'identified' && authenticator) for (const location of principal.locations) wishes.set(keyOf(location), authenticator.forwardCredential)
+    const strip = strips.get(principal.authenticatorId)
+    if (principal.kind === 'identified' && strip !== undefined) for (const location of principal.locations) consumed.push({ location, strip })
   }
-  return wishes
+  return consumed
 }
+
+const stoodAt = (consumed: readonly Consumed[], kind: CredentialLocation['kind'], name: string): boolean => consumed.some(({ location }) => location.kind === kind && location.name === name)
 
 /**
  * Removes credentials from what the upstream sees. A carrier that was consumed follows the authenticator that consumed
  * it; one that was sent but not looked at is removed as soon as any authenticator that reads it says `strip`.
  */
 export function createCredentialMutator(authenticators: readonly Authenticator[]): Mutator {
-  const stripped = authenticators.filter(({ forwardCredential }) => forwardCredential === 'strip').flatMap(({ carriers }) => carriers)
+  const strips = new Map(authenticators.map(({ id, forwardCredential }) => [id, forwardCredential === 'strip'] as const))
+  const carriers = authenticators.filter(({ forwardCredential }) => forwardCredential === 'strip').flatMap(({ carriers: own }) => own)
+  const headers = [...new Set(carriers.flatMap((carrier) => (carrier.kind === 'header' ? [carrier.name] : [])))]
+  const cookies = [...new Set(carriers.flatMap((carrier) => (carrier.kind === 'cookie' ? [carrier.name] : [])))]
   return (request, principals) => {
-    const wishes = consumed(principals, authenticators)
-    const found = [...wishes].filter(([, wish]) => wish === 'strip').map(([key]) => key)
-    for (const { kind, name } of stripped) {
-      const names = kind === 'header' ? [name] : cookiesMeant(request, name)
-      for (const each of names) if (!wishes.has(keyOf({ kind, name: each }))) found.push(keyOf({ kind, name: each }))
+    const consumed = consumedBy(principals, strips)
+    const remove: string[] = []
+    const removeCookies = new Set<string>()
+    for (const { location, strip } of consumed) {
+      if (strip && location.kind === 'header') remove.push(location.name)
+      else if (strip) removeCookies.add(location.name)
     }
-    const of = (kind: string): string[] => [...new Set(found)].filter((key) => key.startsWith(`${kind}:`)).map((key) => key.slice(kind.length + 1))
-    return { remove: of('header'), removeCookies: of('cookie'), set: [] }
+    for (const name of headers) if (!stoodAt(consumed, 'header', name)) remove.push(name)
+    for (const pattern of cookies) for (const name of cookiesMeant(request, pattern)) if (!stoodAt(consumed, 'cookie', name)) removeCookies.add(name)
+    return { remove, removeCookies: removeCookies.size === 0 ? NO_COOKIES : [...removeCookies], set: [] }
   }
 }
+
+const NO_COOKIES: readonly string[] = []
