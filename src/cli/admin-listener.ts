@@ -4,12 +4,16 @@ import { keyServicesOf } from '../config/compile-managed-keys.ts'
 import type { Resources } from '../config/resources.ts'
 import type { Config } from '../config/schema.ts'
 import type { AdminFace } from '../faces/admin/server.ts'
+import type { Recent } from '../observe/recent.ts'
 import { listenError } from './listen-error.ts'
+import type { Prepared } from './load-config.ts'
 import { VERSION } from './version.ts'
 
 export interface AdminListenerOptions {
   /** The config in use; a reload may change whose keys there are. */
-  readonly config: () => Config
+  readonly current: () => Prepared
+  /** Undefined: no page. */
+  readonly recent: Recent | undefined
   readonly resources: Resources
   readonly clock: Clock
 }
@@ -19,14 +23,19 @@ export interface AdminListenerOptions {
  *
  * @throws {OperatorError} when the address cannot be had
  */
-export async function startAdmin({ config, resources, clock }: AdminListenerOptions): Promise<AdminFace | undefined> {
+export async function startAdmin({ current, recent, resources, clock }: AdminListenerOptions): Promise<AdminFace | undefined> {
+  const config = (): Config => current().loaded.config
   const { admin } = config()
   if (admin === undefined || admin.token === '') return undefined
   // A config that leaves it off does not load it.
-  const { createAdminFace } = await import('../faces/admin/server.ts')
-  const face = createAdminFace({ address: admin.listen, token: admin.token, hosts: admin.hosts, services: () => keyServicesOf(config(), resources), denials: () => denyServiceOf(config(), resources), version: VERSION, clock, observer: resources.observer })
+  const [{ createAdminFace }, { adminFacts }] = await Promise.all([import('../faces/admin/server.ts'), import('./admin-facts.ts')])
+  const facts = recent && adminFacts({ current, resources, recent })
+  const face = createAdminFace({ address: admin.listen, token: admin.token, hosts: admin.hosts, services: () => keyServicesOf(config(), resources), denials: () => denyServiceOf(config(), resources), version: VERSION, ...(facts && { facts }), clock, observer: resources.observer })
   await face?.listen().catch((error: unknown) => {
     throw listenError('admin.listen', admin.listen, error)
   })
+  // A code that logs in is a secret: it is for who sits in front of the terminal, never for a log that is kept.
+  const link = process.stderr.isTTY ? face?.loginLink() : undefined
+  if (link !== undefined) process.stderr.write(`  Admin page, for the next ten minutes and once: ${link}\n`)
   return face
 }

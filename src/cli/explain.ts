@@ -1,17 +1,10 @@
-import { createMemoryLimiter } from '../limiters/memory.ts'
-import type { Limiter } from '../model/ports.ts'
 import type { Run } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { explanationData, explanationText } from './explanation-text.ts'
 import { explainRequest } from './explanation.ts'
 import { configFileOf, passingResources, prepareConfig, providersTried, reportMistakes } from './load-config.ts'
+import { lookingLimiter } from './looking-limiter.ts'
 import { sketchRequest } from './sketched-request.ts'
-
-/** Counts nothing: says what is there and what the charge would leave. */
-function lookingLimiter(): Limiter {
-  const limiter = createMemoryLimiter()
-  return { consume: limiter.look }
-}
 
 /** `postern explain METHOD PATH`: the real pipe without the upstream. Exit 0 when it would allow, 1 when not. */
 export const run: Run = async (invocation) => {

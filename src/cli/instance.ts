@@ -10,7 +10,9 @@ import type { ListenAddress } from '../faces/proxy/listener.ts'
 import { createUpstreamPools, type UpstreamPools } from '../faces/proxy/pools.ts'
 import type { OpsFace } from '../faces/ops/server.ts'
 import type { Gateway } from '../model/gateway.ts'
+import type { Observer } from '../model/event.ts'
 import type { Log } from '../observe/log.ts'
+import { withRecent, type Recent } from '../observe/recent.ts'
 import { startAdmin } from './admin-listener.ts'
 import { createDataFaces, type DataFaces } from './data-faces.ts'
 import { listenError } from './listen-error.ts'
@@ -54,9 +56,15 @@ interface Parts {
   readonly proxy: DataFaces
   readonly sources: StatusSources
   readonly resources: Resources
+  /** What the admin page shows of the past; undefined where there is none. */
+  readonly recent: Recent | undefined
 }
 
 interface Life { started: boolean; draining: boolean }
+
+/** Who has no admin face remembers nothing for it. */
+const withPage = ({ admin }: Config, observer: Observer): { readonly observer: Observer; readonly recent: Recent | undefined } =>
+  admin === undefined || admin.token === '' ? { observer, recent: undefined } : withRecent(observer)
 
 const VERBOSE_MS = 300_000
 
@@ -66,7 +74,8 @@ function build({ file, env, color, compile }: InstanceOptions): Parts {
   requirePatchedNode(process.versions.node, loaded.config.require_patched_node)
   let gateway: Gateway | undefined
   const watching = startWatching({ config: loaded.config, gateway: () => gateway, color })
-  const { log, metrics, observer } = watching
+  const { log, metrics } = watching
+  const { observer, recent } = withPage(loaded.config, watching.observer)
   const clock = Date.now
   const resources = createResources({ clock, observer })
   const building = { resources, ...(compile && { options: compile }) }
@@ -83,7 +92,7 @@ function build({ file, env, color, compile }: InstanceOptions): Parts {
   const reloads = createReloads({ file, env, first, building, log, metrics, onTaken })
   const proxy = createDataFaces({ config: loaded.config, gateway: () => reloads.current().compiled.gateway, observer, clock, pools })
   announce(first, watching)
-  return { watching, pools, reloads, proxy, sources: { reloads, upstreamState: pools.state }, resources }
+  return { watching, pools, reloads, proxy, recent, sources: { reloads, upstreamState: pools.state }, resources }
 }
 
 /** State that the metrics only read when somebody looks. */
@@ -114,11 +123,11 @@ interface Listening { readonly address: ListenAddress; readonly checks?: ListenA
 
 /** Opens the listeners; closes again what did open when one of them cannot. */
 async function listen(config: Config, parts: Parts, life: Life): Promise<Listening> {
-  const { resources, reloads } = parts
+  const { resources, reloads, recent } = parts
   const ops = await startOps(config, parts, life)
   let admin: AdminFace | undefined
   try {
-    admin = await startAdmin({ config: () => reloads.current().loaded.config, resources, clock: resources.clock })
+    admin = await startAdmin({ current: reloads.current, recent, resources, clock: resources.clock })
     return { ...(await parts.proxy.listen()), ops, admin }
   } catch (error) {
     await Promise.all([ops?.close(), admin?.close()])

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import type { Config } from '../config/schema.ts'
 import { textOption, textOptions, type Invocation } from './command.ts'
+import type { Terminal } from './terminal.ts'
 import { UsageError } from './exit-codes.ts'
 import type { IncomingLines } from '../wire/incoming.ts'
 
@@ -11,10 +12,13 @@ export interface SketchedRequest {
   readonly encrypted: boolean
 }
 
+/** The part of a call of `explain` that says what is asked. */
+export type Sketch = Pick<Invocation, 'positionals' | 'options'> & { readonly terminal: Pick<Terminal, 'readInput'> }
+
 const METHOD = /^[A-Za-z]+$/
 
 /** Reads `-` from standard input, once. */
-async function secretOf(invocation: Invocation, name: 'token' | 'key'): Promise<string | undefined> {
+async function secretOf(invocation: Sketch, name: 'token' | 'key'): Promise<string | undefined> {
   const given = textOption(invocation.options, name)
   return given === '-' ? (await invocation.terminal.readInput()).trim() : given
 }
@@ -42,7 +46,7 @@ function joinCookies(fields: readonly (readonly [string, string])[]): readonly (
 }
 
 /** @throws {UsageError} when an argument does not have the form of what it stands for */
-export async function sketchRequest(invocation: Invocation, config: Config): Promise<SketchedRequest> {
+export async function sketchRequest(invocation: Sketch, config: Config): Promise<SketchedRequest> {
   const { positionals, options } = invocation
   const [method = '', path = ''] = positionals
   if (!METHOD.test(method)) throw new UsageError(`"${method}" is not a method; write \`postern explain GET /path\``)

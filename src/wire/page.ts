@@ -33,7 +33,8 @@ header strong { font-size: 1.05rem }
 a { color: var(--accent) } a[aria-current] { color: inherit; font-weight: 600; text-decoration: none }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 h1 { font-size: 1.4rem; margin: 0.75rem 0 } h2 { font-size: 1.1rem; margin: 1.5rem 0 0.5rem }
-.scroll { overflow-x: auto } table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: 0.4rem 0.75rem 0.4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere }
+.scroll { overflow-x: auto } table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: 0.4rem 0.75rem 0.4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: break-word }
+th, button { white-space: nowrap } td { max-width: 24rem } nav { display: flex; gap: 0.9rem; flex-wrap: wrap } .note { margin-bottom: 1rem }
 th { color: var(--soft); font-weight: 500 } code, pre, input.key { font-family: ui-monospace, monospace; font-size: 0.9em }
 pre { background: var(--panel); padding: 0.75rem; overflow-x: auto; border-radius: 6px }
 form.inline { display: inline } fieldset { border: 1px solid var(--line); border-radius: 6px; padding: 0.75rem 1rem; display: grid; gap: 0.6rem; max-width: 34rem }
@@ -51,7 +52,8 @@ export const PAGE_HEADERS: readonly (readonly [name: string, value: string])[] =
   ['Content-Security-Policy', `default-src 'none'; style-src ${STYLE_SOURCE}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`],
   ['X-Content-Type-Options', 'nosniff'],
   ['X-Frame-Options', 'DENY'],
-  ['Referrer-Policy', 'no-referrer'],
+  // Not no-referrer: forms would then come with `Origin: null`, and be refused as foreign.
+  ['Referrer-Policy', 'same-origin'],
   ['Cross-Origin-Opener-Policy', 'same-origin'],
   ['Cross-Origin-Resource-Policy', 'same-origin'],
   ['Cache-Control', 'no-store'],

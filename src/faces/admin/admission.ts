@@ -17,7 +17,14 @@ export interface AdmissionOptions {
 }
 
 /** Why a request may not come in, or undefined. */
-export type Admit = (incoming: IncomingMessage) => Response | undefined
+export interface Admission {
+  /** By the token that it carries. */
+  readonly admit: (incoming: IncomingMessage) => Response | undefined
+  /** Only where it comes from: for pages, which have sessions of their own. */
+  readonly checkOrigin: (incoming: IncomingMessage) => Response | undefined
+  /** A token that was typed; counted against guesses like any other. */
+  readonly checkTyped: (incoming: IncomingMessage, token: string) => Response | undefined
+}
 
 const WINDOW_MS = 60_000
 const WRONG_TOKENS = 10
@@ -76,28 +83,33 @@ function peerOf({ socket }: IncomingMessage): string {
 }
 
 /** Builds the door of the admin face: name, origin, throttle, then the token in constant time. */
-export function createAdmission({ token, hosts, clock, observer }: AdmissionOptions): Admit {
+export function createAdmission({ token, hosts, clock, observer }: AdmissionOptions): Admission {
   const expected = sha256(token)
   const names = new Set(['localhost', ...hosts])
   const throttle = createThrottle(clock)
 
-  const checkToken = (incoming: IncomingMessage): Response | undefined => {
-    const [authorization, ...more] = incoming.headersDistinct['authorization'] ?? []
-    if (more.length > 0) return problem('credential_ambiguous', 'Send one Authorization header.')
-    if (authorization === undefined) return problem('credential_missing', 'Send `Authorization: Bearer` and the admin token.')
+  const checkPresented = (incoming: IncomingMessage, presented: string | undefined): Response | undefined => {
     const peer = peerOf(incoming)
     const waitMs = throttle.waitMs(peer)
     // Before comparing, so that a guess within the pause learns nothing.
     if (waitMs > 0) return problem('quota_exceeded', 'Too many wrong tokens came from this address.', { 'retry-after': String(Math.ceil(waitMs / 1_000)) })
-    const presented = BEARER.exec(authorization)?.[1]
     if (presented !== undefined && digestsEqual(sha256(presented), expected)) return undefined
     throttle.failed(peer)
     observer.noticed('warn', 'admin_token_rejected', 'somebody presented a wrong admin token', { peer })
     return problem('credential_rejected', 'This is not the admin token.')
   }
 
-  return (incoming) => {
-    const strange = strangeOrigin(incoming, names)
-    return strange === undefined ? checkToken(incoming) : problem('forbidden', strange)
+  const checkToken = (incoming: IncomingMessage): Response | undefined => {
+    const [authorization, ...more] = incoming.headersDistinct['authorization'] ?? []
+    if (more.length > 0) return problem('credential_ambiguous', 'Send one Authorization header.')
+    if (authorization === undefined) return problem('credential_missing', 'Send `Authorization: Bearer` and the admin token.')
+    return checkPresented(incoming, BEARER.exec(authorization)?.[1])
   }
+
+  const checkOrigin = (incoming: IncomingMessage): Response | undefined => {
+    const strange = strangeOrigin(incoming, names)
+    return strange === undefined ? undefined : problem('forbidden', strange)
+  }
+
+  return { admit: (incoming) => checkOrigin(incoming) ?? checkToken(incoming), checkOrigin, checkTyped: checkPresented }
 }

@@ -7,11 +7,17 @@ import { BodyTooLarge, MAX_BODY_BYTES } from './body.ts'
 import { addDenialsRoutes, type DenialsRoutesOptions } from './denials-routes.ts'
 import { addKeysRoutes, json, type AdminEnv, type KeysRoutesOptions } from './keys-routes.ts'
 import { openApiDocument } from './openapi.ts'
+import { addPageRoutes } from './page-routes.ts'
+import type { PageFacts } from './page-views.ts'
 import { problem } from './problem.ts'
+import type { PageSessions } from './sessions.ts'
 
 export type AdminAppOptions = AdmissionOptions & KeysRoutesOptions & DenialsRoutesOptions & {
   /** Of Postern. */
   readonly version: string
+  /** What the pages show; without it there are none. */
+  readonly facts?: PageFacts
+  readonly sessions: PageSessions
 }
 
 /** An act that was refused is an answer; anything else is a bug, told to the observer and to nobody else. */
@@ -26,13 +32,18 @@ function failure(error: unknown, observer: Observer): Response {
   return problem('internal', 'The request could not be handled because of a fault on this side.')
 }
 
-/** The admin API. Every request passes the same door first, whatever it asks for. */
+const wordsOf = (refused: Response | undefined): string | undefined => refused && (refused.status === 429 ? 'Too many wrong tokens came from this address; wait a minute.' : 'This is not the admin token.')
+
+/** The admin API and its pages. Every request passes the same door first, whatever it asks for: the API by its token, pages by their session. */
 export function createAdminApp(options: AdminAppOptions): Hono<AdminEnv> {
-  const admit = createAdmission(options)
+  const { admit, checkOrigin, checkTyped } = createAdmission(options)
   const app = new Hono<AdminEnv>()
   app.use(async (context, next) => {
-    const refused = admit(context.env.incoming)
+    const { incoming } = context.env
+    const isApi = context.req.path.startsWith('/v1/')
+    const refused = isApi ? admit(incoming) : checkOrigin(incoming)
     if (refused) return refused
+    if (!isApi) return next()
     const type = context.req.header('content-type')
     // A form or text/plain is what a page of another origin could send without asking first.
     if (context.req.method === 'POST' && type !== undefined && !/^application\/json\s*(;|$)/i.test(type)) return problem('body_rejected', 'Send `Content-Type: application/json`.')
@@ -40,6 +51,7 @@ export function createAdminApp(options: AdminAppOptions): Hono<AdminEnv> {
   })
   addKeysRoutes(app, options)
   addDenialsRoutes(app, options)
+  if (options.facts) addPageRoutes(app, { ...options, facts: options.facts, wrongToken: (context, token) => wordsOf(checkTyped(context.env.incoming, token)) })
   app.get('/v1/openapi.json', () => json(openApiDocument(options.version)))
   app.notFound(() => problem('route_not_found', 'There is nothing at this address.'))
   app.onError((error) => failure(error, options.observer))
