@@ -51,6 +51,13 @@ describe('who may import whom', () => {
   })
 })
 
+describe('what is imported lazily', () => {
+  it('is a file of ours: of a package in CommonJS the bundle shows nothing but `default`', () => {
+    const lazily = sources.flatMap((file) => [...readFileSync(join(SRC, file), 'utf8').matchAll(/\bimport\('([^.'][^']*)'\)/g)].map((match) => match[1] ?? ''))
+    expect(lazily.filter((specifier) => !specifier.startsWith('node:'))).toEqual(['postgres']) // which is an ES module
+  })
+})
+
 describe('the pipe', () => {
   it('has two doors: nothing else in the pipeline is asynchronous', () => {
     const asynchronous = sources.filter((file) => folderOf(file) === 'pipeline' && /\basync\b|\bPromise</.test(readFileSync(join(SRC, file), 'utf8')))

@@ -52,7 +52,7 @@ export function createRedisConnection(options: RedisAddress): RedisConnection {
 
   /** The library is loaded only by who has such a store. */
   const make = async (): Promise<Redis> => {
-    const { Redis: Client } = await import('ioredis')
+    const { Redis: Client } = await import('./redis-library.ts')
     const redis = new Client(options)
     // Without a listener an error of the connection would end the process.
     redis.on('error', () => undefined)

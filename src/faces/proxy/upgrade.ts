@@ -4,7 +4,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { holdEarlyBytes } from './early-bytes.ts'
 import { type FaceParts, originOf } from './exchange.ts'
-import { createHandshake, type Handshake } from './handshake.ts'
+import type { Handshake } from './handshake.ts'
 import { judge, type Judged } from './judge.ts'
 import { isLeaving } from './linger.ts'
 import { openTunnel } from './open-tunnel.ts'
@@ -47,7 +47,7 @@ export function createUpgrade(parts: FaceParts, tunnels: Tunnels): Upgrade {
   let library: Promise<Handshake> | undefined
   const open = async (allowed: Allowed): Promise<void> => {
     // Most deployments never see a WebSocket; the library costs memory only then.
-    library ??= import('http-proxy-3').then(({ createProxyServer }) => createHandshake(createProxyServer({})))
+    library ??= import('./handshake-library.ts').then(({ handshakeOfLibrary }) => handshakeOfLibrary())
     const handshake = await library
     if (!allowed.early.gone()) openTunnel(allowed, handshake, tunnels)
   }
