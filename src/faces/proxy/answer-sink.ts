@@ -26,12 +26,15 @@ export function createAnswerSink(response: ServerResponse, hooks: AnswerSinkHook
   let held: Buffer | undefined
   let scheduled = false
   let full = false
+  let watched = false
   let stalled: NodeJS.Timeout | undefined
 
   const patience = (): void => {
     if (stalled) return
     stalled = setTimeout(hooks.onStalled, hooks.stallMs)
-    response.once('close', () => clearTimeout(stalled))
+    // Once for the answer: a slow client fills and drains the socket thousands of times.
+    if (!watched) response.once('close', () => clearTimeout(stalled))
+    watched = true
   }
   const onDrain = (): void => {
     full = false
