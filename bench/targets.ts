@@ -54,7 +54,7 @@ function caddy({ directory, upstreamPort }: Setting): Target {
 }
 
 /** An ES256 token and the key set that verifies it. */
-function issue(directory: string): { readonly token: string; readonly jwks: string } {
+export function issue(directory: string): { readonly token: string; readonly jwks: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   const now = Math.floor(Date.now() / 1000)
