@@ -1,7 +1,7 @@
 -- /etc/haproxy/postern.lua, made by `postern snippet haproxy`.
 local url = "http://127.0.0.1:8080/_postern/forward"
 -- Replaced by what Postern returns, and removed when it returns nothing.
-local replaced = { "x-user-id", "x-user-email", "authorization" }
+local replaced = { "x-user-id", "x-user-email", "authorization", "x-api-key" }
 -- Not part of the question: fields of one connection, and fields that are written here.
 local left_out = { ["host"] = true, ["content-length"] = true, ["transfer-encoding"] = true, ["connection"] = true, ["keep-alive"] = true, ["upgrade"] = true, ["te"] = true, ["trailer"] = true, ["expect"] = true, ["proxy-connection"] = true, ["proxy-authorization"] = true, ["x-forwarded-method"] = true, ["x-forwarded-uri"] = true, ["x-forwarded-host"] = true, ["x-forwarded-proto"] = true, ["x-forwarded-for"] = true, ["x-real-ip"] = true, ["forwarded"] = true, ["x-postern-secret"] = true }
 local of_connection = { ["content-length"] = true, ["transfer-encoding"] = true, ["connection"] = true, ["keep-alive"] = true, ["date"] = true }

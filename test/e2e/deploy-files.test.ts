@@ -84,6 +84,20 @@ describe.skipIf(missing('kubectl'))('what kubectl makes of the kustomizations', 
   })
 })
 
+describe('examples beside the stand-alone form', () => {
+  const of = (file: string): Manifest => parse(readFileSync(join(DEPLOY, 'kubernetes', 'forward-auth', file), 'utf8')) as Manifest
+  it('Traefik replaces what the config writes and strips', () => {
+    const { forwardAuth } = of('example-traefik.yaml').spec as { forwardAuth: { address: string; authResponseHeaders: string[]; trustForwardHeader: boolean } }
+    expect([forwardAuth.address, forwardAuth.trustForwardHeader]).toEqual(['http://postern:8080/_postern/forward', false])
+    expect(forwardAuth.authResponseHeaders).toEqual(expect.arrayContaining(['X-User-Id', 'X-User-Email', 'Authorization', 'X-Api-Key']))
+  })
+  it('the Gateway API lists the headers of both ways: an empty list would copy everything', () => {
+    const { http } = (of('example-gateway-api.yaml').spec as { rules: { filters: { type: string; externalAuth: { http: { path: string; allowedHeaders: string[]; allowedResponseHeaders: string[] } } }[] }[] }).rules[0]!.filters[0]!.externalAuth
+    expect([http.path, http.allowedResponseHeaders]).toEqual(['/_postern/envoy', ['x-user-id', 'x-user-email']])
+    expect(http.allowedHeaders).toEqual(expect.arrayContaining(['x-api-key', 'x-forwarded-for']))
+  })
+})
+
 describe('the unit of systemd', () => {
   it.skipIf(missing('systemd-analyze'))('is well-formed, and exposed to less than 1.5 of 10', () => {
     const unit = join(DEPLOY, 'systemd', 'postern.service')

@@ -1,4 +1,4 @@
-import { strippedHeaders } from '../../config/compile-forward-auth.ts'
+import { credentialHeaders, replacedHeaders } from '../../config/compile-forward-auth.ts'
 import { clientAddress } from '../../config/check-config.ts'
 import type { Address } from '../../config/scalars.ts'
 import type { Config } from '../../config/schema.ts'
@@ -68,7 +68,7 @@ function apiOf({ upstreams }: Config): string | undefined {
 
 export interface FactsInput {
   readonly config: Config
-  readonly authenticators: readonly Pick<Authenticator, 'forwardCredential' | 'carriers'>[]
+  readonly authenticators: readonly Pick<Authenticator, 'carriers'>[]
   readonly version: string
   /** What the operator says instead of what the config says. */
   readonly overrides?: { readonly postern?: string | undefined; readonly api?: string | undefined; readonly listen?: string | undefined }
@@ -76,7 +76,6 @@ export interface FactsInput {
 
 /** Reads off a config what a snippet needs. Secrets are never among it. */
 export function factsOf({ config, authenticators, version, overrides = {} }: FactsInput): SnippetFacts {
-  const carriers = authenticators.flatMap((each) => each.carriers.map(({ kind, name }) => (kind === 'cookie' ? 'cookie' : name.toLowerCase())))
   const { forward_auth, mode } = config
   return {
     postern: overrides.postern ?? reachable(forward_auth?.listen ?? clientAddress(config)),
@@ -85,8 +84,8 @@ export function factsOf({ config, authenticators, version, overrides = {} }: Fac
     listen: overrides.listen ?? '127.0.0.1:8000',
     opsPort: config.ops === 'off' ? 9090 : config.ops.port,
     identity: writtenHeaders(config),
-    stripped: strippedHeaders(authenticators).map(written),
-    credentials: [...new Set(['authorization', ...carriers])],
+    stripped: replacedHeaders(config, authenticators).map(written),
+    credentials: [...new Set(['authorization', ...credentialHeaders(config, authenticators)])],
     clientIp: config.client_ip.header[0] ?? 'x-forwarded-for',
     secret: (forward_auth?.secret ?? []).length > 0,
     refusalType: config.errors.shape === undefined ? 'application/problem+json' : 'application/json',

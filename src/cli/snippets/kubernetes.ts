@@ -1,4 +1,5 @@
 import { stringify } from 'yaml'
+import { askedHeaders, copiedHeaders } from './envoy.ts'
 import type { Snippet, SnippetFacts } from './facts.ts'
 
 /** Ports of a pod; the config's own addresses are replaced by variables, since kubelet and Service ask at the address of the pod. */
@@ -113,12 +114,35 @@ const KUSTOMIZATION = {
   configMapGenerator: [{ name: 'postern', files: ['postern.yaml'] }],
 }
 
+/** Traefik's ForwardAuth as its operator knows it. */
+const traefikMiddleware = ({ identity, stripped }: SnippetFacts): object => ({
+  apiVersion: 'traefik.io/v1alpha1', kind: 'Middleware', metadata: { name: 'postern' },
+  spec: { forwardAuth: { address: `http://postern:${HTTP}/_postern/forward`, trustForwardHeader: false, maxResponseBodySize: 65_536, authResponseHeaders: [...identity, ...stripped, 'X-Postern-Secret'] } },
+})
+
+/** GEP-1494: a filter of the Gateway API that not every implementation has yet. An empty list of response headers would copy all. */
+const externalAuthRoute = (facts: SnippetFacts): object => ({
+  apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'api' },
+  spec: {
+    parentRefs: [{ name: 'gateway' }],
+    rules: [{
+      filters: [{
+        type: 'ExternalAuth',
+        externalAuth: { protocol: 'HTTP', backendRef: { name: 'postern', port: HTTP }, http: { path: '/_postern/envoy', allowedHeaders: askedHeaders(facts), allowedResponseHeaders: copiedHeaders(facts) } },
+      }],
+      backendRefs: [{ name: 'api', port: 80 }],
+    }],
+  },
+})
+
 function standAlone(facts: SnippetFacts): Snippet {
   return new Map([
     ['kustomization.yaml', written('Stand-alone forward-auth, made by `postern snippet kubernetes`. Your config is ./postern.yaml; leave out pod-monitor.yaml without the Prometheus operator.', KUSTOMIZATION)],
     ['postern-deployment.yaml', written('The number of replicas is the autoscaler\'s.', deployment(facts), service, autoscaler, disruptionBudget)],
     ['postern-access.yaml', written('Label the namespaces of your proxies: kubectl label namespace NAME postern.example/may-ask=true', networkPolicy)],
     ['pod-monitor.yaml', written('Needs the Prometheus operator.', podMonitor)],
+    ['example-traefik.yaml', written('Name it in the middlewares of a route. With a shared secret, put a headers middleware before it.', traefikMiddleware(facts))],
+    ['example-gateway-api.yaml', written('ExternalAuth is experimental. It cannot tell the upstream what to lose, so credentials reach the API.', externalAuthRoute(facts))],
   ])
 }
 
