@@ -4,6 +4,7 @@ import type { CorsPolicy, Requirements, Route, RouteAuthentication } from '../mo
 import type { QueryConstraint, RouteEntry } from '../pipeline/route-table.ts'
 import { createCorsPolicy, CorsMistake } from '../wire/cors.ts'
 import { compileBody } from './compile-body.ts'
+import { logoutRoutes } from './compile-logout.ts'
 import { metadataRoutes } from './compile-metadata.ts'
 import { createCredentialMutator, createIdentityMutator } from './compile-mutators.ts'
 import { selfServiceRoutes } from './compile-self-service.ts'
@@ -160,6 +161,7 @@ export function compileRoutes(input: RoutesInput): RouteEntry[] {
   const compiled = [...config.public.map((text, index) => [publicRoute(text), ['public', index]] as const), ...written.map((route, index) => [route, ['routes', index]] as const)]
   const entries = compiled.flatMap(([route, path]) => entriesOf(route, compileRoute(route, path, context)))
   const base = (id: string): Route => compileRoute(routeSchema.parse({ name: id, auth: 'none' }), ['routes'], context)
-  const own = input.resources ? selfServiceRoutes(config, input.resources, input.mistakes, (route, path) => compileRoute(route, path, context)) : []
+  const build = (route: RouteConfig, path: ConfigPath): Route => compileRoute(route, path, context)
+  const own = input.resources ? [...selfServiceRoutes(config, input.resources, input.mistakes, build), ...logoutRoutes(config, input.resources, input.mistakes, build)] : []
   return [...entries, ...own, ...metadataRoutes(written.flatMap(({ mcp }) => (mcp ? [mcp] : [])), base)]
 }

@@ -187,6 +187,12 @@ export const configSchema = z.strictObject({
   }).optional().describe('Signed-in users list, create and revoke tokens of their own, on the public side.'),
   deny_list: z.strictObject({
     store: z.string().optional().describe('Where it lives: a location like the `store` of an authenticator of API keys. Default: that store, when there is one.'),
+    back_channel_logout: z.strictObject({
+      authenticator: text.describe('The authenticator of type jwt whose issuer sends logout tokens; what they name is denied there.'),
+      client_id: oneOrMore.describe('Audience of the logout tokens: the client that people log in with.'),
+      path: z.string().regex(/^(\/[A-Za-z0-9._~-]+)+$/, 'expected a path such as "/backchannel-logout"').default('/backchannel-logout').describe('Where the provider sends them.'),
+      lifetime: positiveDuration.prefault('24h').describe('How long tokens of an ended session could have lived.'),
+    }).optional().describe('OpenID Connect Back-Channel Logout 1.0: the provider ends sessions here too.'),
   }).optional().describe('Tokens, sessions and people that `postern deny` ended before their time. Asked about every proof; while it cannot be read for longer than five minutes, 503.'),
   errors: errors.prefault({}).describe('What refusals look like. Default: problem details (RFC 9457).'),
   cors: cors.optional().describe('Which pages of other origins may read answers. Default: none.'),
