@@ -76,3 +76,9 @@ for _, digest in ipairs(ARGV) do
 end
 return false
 `
+
+/** What a user needs to be allowed, those that the scripts call and those that connecting takes included; for the page of operators. */
+export const REDIS_COMMANDS: readonly string[] = [
+  'eval', 'evalsha', 'get', 'incr', 'hget', 'hmget', 'hset', 'hdel', 'hexists', 'hincrby', 'zadd', 'zrem', 'zcard', 'zscore', 'zrange', 'zrangebyscore', 'publish', 'subscribe',
+  'auth', 'hello', 'select', 'info', 'client|setname',
+]

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { redisInstalled, startRedis, type RedisServer } from '../../test/support/redis.ts'
 import { keyStoreContract, sampleRecord } from './key-store.contract.ts'
 import { KeyStoreUnavailable } from './key-store.ts'
+import { REDIS_COMMANDS } from './redis-commit.ts'
 import { createRedisStore } from './redis-store.ts'
 
 describe.skipIf(!redisInstalled())('with a real Redis', () => {
@@ -9,6 +10,7 @@ describe.skipIf(!redisInstalled())('with a real Redis', () => {
   let namespaces = 0
   beforeAll(async () => {
     server = await startRedis({ config: ['appendonly yes'] })
+    await server.command('ACL', 'SETUSER', 'postern', 'on', '>least', 'resetkeys', '~{test*:keys}:*', 'resetchannels', '&{test*:keys}:changed', '-@all', ...REDIS_COMMANDS.map((name) => `+${name}`))
   })
   afterAll(() => server.stop())
 
@@ -17,8 +19,8 @@ describe.skipIf(!redisInstalled())('with a real Redis', () => {
     return `${server.url}/0?namespace=test${namespaces}`
   }
 
-  keyStoreContract('the Redis store', async () => {
-    const url = newUrl()
+  keyStoreContract('the Redis store, as a user of least privilege', async () => {
+    const url = newUrl().replace('redis://', 'redis://postern:least@')
     const [store, other] = [createRedisStore({ url }), createRedisStore({ url })]
     return {
       store,
@@ -31,7 +33,7 @@ describe.skipIf(!redisInstalled())('with a real Redis', () => {
   })
 
   it('tells another process of a write without being asked', async () => {
-    const url = newUrl()
+    const url = newUrl().replace('redis://', 'redis://postern:least@')
     const [store, other] = [createRedisStore({ url }), createRedisStore({ url })]
     let heard = 0
     other.onHint?.(() => {
