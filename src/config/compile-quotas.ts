@@ -86,7 +86,8 @@ function applies({ when, skip }: QuotaConfig): (request: RequestDescription, pri
     if (when === 'anonymous' && primary?.kind === 'identified') return false
     if (when === 'identified' && primary?.kind !== 'identified') return false
     if (primary && exempt.has(primary.authenticatorId)) return false
-    return query.every(([name, values]) => queryValues(request.target.query, name)?.some((value) => values.includes(value)))
+    // A query that cannot be read in one way counts: the upstream may read it as the one that is meant.
+    return query.every(([name, values]) => queryValues(request.target.query, name)?.some((value) => values.includes(value)) ?? true)
   }
 }
 

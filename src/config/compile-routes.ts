@@ -10,6 +10,7 @@ import { createCredentialMutator, createIdentityMutator } from './compile-mutato
 import { selfServiceRoutes } from './compile-self-service.ts'
 import { challengesOf, compileAuthentication } from './compile-route-auth.ts'
 import { failureQuotas, quotasOf } from './compile-route-quotas.ts'
+import { judgedMembers } from './judged-members.ts'
 import type { ConfigPath, Mistake } from './mistake.ts'
 import { compilePrincipalJson, compilePrincipalTemplate, PrincipalTemplateError, type PrincipalTemplate } from './principal-template.ts'
 import type { RouteContext, RoutesInput } from './route-context.ts'
@@ -99,7 +100,7 @@ function compileRoute(config: RouteConfig, path: ConfigPath, context: RouteConte
     principalQuotas: quotas.principal,
     failureQuotas: authentication.mode === 'none' ? [] : failureQuotas(context, authentication.uses),
     mutators: mutatorsOf(config, path, authentication, context),
-    ...(body && { body }),
+    ...(body && { body: { ...body, members: judgedMembers(config, global) } }),
     ...(cors && { cors }),
     ...(answer && { answer }),
     ...(config.deny && { deny: config.deny }),

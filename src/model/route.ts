@@ -59,6 +59,8 @@ export interface BodyPolicy {
   readonly check?: (body: unknown, principals: Principals) => boolean
   /** Values that `grant_type` may have, in query and body together. */
   readonly grantTypes?: ReadonlySet<string>
+  /** Paths of the members that rules look at: a body that has one of them in another spelling is refused. */
+  readonly members?: readonly (readonly string[])[]
 }
 
 interface BuiltInReply { readonly status: number; readonly headers: readonly (readonly [string, string])[]; readonly body: string }

@@ -4,6 +4,8 @@ import { type Denial, isDenial } from '../../model/denial.ts'
 import type { RequestBody } from '../../model/request.ts'
 import type { BodyPolicy } from '../../model/route.ts'
 import { parseBody } from '../../wire/body.ts'
+import { hasOtherSpelling } from '../../wire/body-spelling.ts'
+import { foldedName } from '../../wire/headers.ts'
 
 export interface ReadBodySettings {
   readonly policy: BodyPolicy
@@ -19,8 +21,15 @@ const tooLarge = (maxBytes: number): Denial => ({ kind: 'denial', code: 'request
 /** `application/json` of `Application/JSON; charset=utf-8`. */
 const mediaTypeOf = (contentType: string | undefined): string => (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
 
+/** Whether two readers could disagree about what the body is: Node keeps the first of two types, others the last, and some read `Content_Type`. */
+function saysTwice(rawHeaders: readonly string[]): boolean {
+  const names = rawHeaders.flatMap((name, index) => (index % 2 === 0 && /^content-(type|encoding)$/.test(foldedName(name)) ? [name.toLowerCase()] : []))
+  return new Set(names).size < names.length || names.some((name) => name !== foldedName(name))
+}
+
 /** What is wrong before a byte is read. A coded body would be judged in one form and understood in another. */
-function mistakeInHead({ headers }: IncomingMessage, policy: BodyPolicy): Denial | undefined {
+function mistakeInHead({ headers, rawHeaders }: IncomingMessage, policy: BodyPolicy): Denial | undefined {
+  if (saysTwice(rawHeaders)) return rejected('the type or coding of the body is said twice')
   const coding = headers['content-encoding']
   if (coding !== undefined && coding.toLowerCase() !== 'identity') return rejected('this route does not take a coded body')
   const type = mediaTypeOf(headers['content-type'])
@@ -59,5 +68,7 @@ export async function readBody(incoming: IncomingMessage, settings: ReadBodySett
   const bytes = await bytesOf(incoming, settings)
   if (isDenial(bytes)) return bytes
   const parsed = parseBody(bytes, incoming.headers['content-type'])
-  return isDenial(parsed) ? parsed : { bytes, value: parsed.value }
+  if (isDenial(parsed)) return parsed
+  if (hasOtherSpelling(parsed.value, settings.policy.members ?? [])) return rejected('a member of the body is another spelling of one that is judged')
+  return { bytes, value: parsed.value }
 }
