@@ -2,6 +2,7 @@ import type { LoadedConfig } from '../config/load.ts'
 import { textOption, type Invocation, type Run } from './command.ts'
 import { configFileOf, passingResources, prepareConfig, reportMistakes, warningsOf, type Prepared } from './load-config.ts'
 import { EXIT, UsageError } from './exit-codes.ts'
+import { checkAttack } from './doctor/check-attack.ts'
 import { drainCheck, mountCheck, nodeCheck, trustCheck } from './doctor/config-checks.ts'
 import { type Diagnosis, ok, warning } from './doctor/diagnosis.ts'
 import { liveAttack } from './doctor/live-attack.ts'
@@ -39,6 +40,7 @@ async function examine(invocation: Invocation, live: string | undefined): Promis
       drainCheck(config, env),
       ...(await networkChecks(compiled, { env, issuers: issuersOf(loaded) })),
       ...(await selfAttack(config, compiled.gateway)),
+      ...(await checkAttack(compiled.gateway)),
       ...(live === undefined ? [] : await liveAttack(live, compiled.gateway)),
     ]
   } finally {

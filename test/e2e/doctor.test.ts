@@ -147,6 +147,13 @@ describe('postern doctor', () => {
     }
   })
 
+  it('asks for decisions as a stranger where forward-auth is on', async () => {
+    const file = join(folder, 'checks.yaml')
+    writeFileSync(file, `version: 1\nmode: forward_auth\nlisten: 127.0.0.1:8080\nops: off\nroutes: [{ auth: none }]\nclient_ip: { trusted_proxies: [127.0.0.1] }\n`)
+    const { code, levels } = await diagnose('--config', file)
+    expect([code, levels['checks']]).toEqual([0, 'ok'])
+  })
+
   it('every finding that is not fine says what to do', async () => {
     const { found } = await diagnose('--config', write(1))
     for (const { level, fix } of found) expect(fix !== undefined).toBe(level !== 'ok')

@@ -25,10 +25,10 @@ export interface CallerKind {
 
 export const onPath = (binary: string): boolean => spawnSync('sh', ['-c', `command -v ${binary}`], { env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` } }).status === 0
 
-/** Whether a test with this peer may be left out: not where peers are required. */
-export function missing(binary: string): boolean {
+/** Whether a test with this peer may be left out: not where peers are required, unless it is one that no package archive brings. */
+export function missing(binary: string, { optional = false } = {}): boolean {
   if (onPath(binary)) return false
-  if (process.env['POSTERN_PEERS'] === 'required') throw new Error(`${binary} is not installed, and POSTERN_PEERS=required`)
+  if (!optional && process.env['POSTERN_PEERS'] === 'required') throw new Error(`${binary} is not installed, and POSTERN_PEERS=required`)
   process.stderr.write(`SKIPPED: ${binary} is not installed, so nothing is known about it\n`)
   return true
 }
