@@ -32,4 +32,12 @@ describe('a config that answers checks', () => {
     const config = configSchema.parse({ version: 1, mode: 'forward_auth', upstreams: { api: { url: 'http://a:1' } }, routes: [{ auth: 'none', rewrite: { add_prefix: '/v1' } }] })
     expect(forwardAuthWarnings(config).map(({ path }) => pathText(path))).toEqual(['upstreams', 'routes[0].rewrite'])
   })
+
+  it.each<[Record<string, unknown>, string[]]>([
+    [{}, ['forward_auth']],
+    [{ secret: SECRET }, []],
+    [{ listen: '127.0.0.1:8081' }, []],
+  ])('is warned when clients of a trusted proxy could ask as well: %j', (forward_auth, paths) => {
+    expect(forwardAuthWarnings(configSchema.parse({ version: 1, upstreams: { api: { url: 'http://a:1' } }, forward_auth })).map(({ path }) => pathText(path))).toEqual(paths)
+  })
 })

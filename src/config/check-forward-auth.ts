@@ -39,9 +39,15 @@ export const answersChecks = ({ mode, forward_auth }: Pick<Config, 'mode' | 'for
 /** What is wrong with a config that answers checks of other proxies. */
 export const checkForwardAuth = (config: Config): readonly Finding[] => (answersChecks(config) ? [...trust(config), ...impossible(config)] : [])
 
+/** A client whose proxy is trusted arrives from an address that is trusted (T23). */
+function sharedListener(forwardAuth: Config['forward_auth']): readonly Finding[] {
+  if (!forwardAuth || forwardAuth.listen || forwardAuth.secret) return []
+  return [{ path: ['forward_auth'], message: 'checks are answered where clients connect, so a client that comes through a trusted proxy can ask as well; give them a listener of their own with "listen", or a "secret"', at: 'key', needs: ['mode'] }]
+}
+
 /** Settings that nothing comes of, because another proxy does the forwarding. */
-export function forwardAuthWarnings({ mode, routes, upstreams }: Config): readonly Finding[] {
-  if (mode === 'proxy') return []
+export function forwardAuthWarnings({ mode, routes, upstreams, forward_auth }: Config): readonly Finding[] {
+  if (mode === 'proxy') return sharedListener(forward_auth)
   const idle = (path: Finding['path']): Finding => ({ path, message: 'has no effect with "mode: forward_auth": the proxy that asks does the forwarding', at: 'key', needs: ['mode'] })
   return [
     ...(upstreams === undefined ? [] : [idle(['upstreams'])]),
