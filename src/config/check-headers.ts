@@ -31,10 +31,12 @@ export function checkHeaders(config: Config): readonly Finding[] {
       return message === undefined ? [] : [{ path: [...path, name], message, at: 'key' }]
     })),
     ...identities.flatMap(([headers, path]) => twice(Object.keys(headers ?? {}), path)),
-    ...(config.routes ?? []).flatMap((route, index) => Object.keys(route.request_headers?.set ?? {}).flatMap((name): Finding[] => {
+    ...(config.routes ?? []).flatMap((route, index) => Object.entries(route.request_headers?.set ?? {}).flatMap(([name, value]): Finding[] => {
       const path = ['routes', index, 'request_headers', 'set', name]
       if (CONNECTION.has(name.toLowerCase())) return [{ path, message: 'this field frames the message or belongs to the connection; Postern writes it itself', at: 'key' }]
-      return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) ? [] : [{ path, message: 'expected a header name', at: 'key' }]
+      if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) return [{ path, message: 'expected a header name', at: 'key' }]
+      // The value may be a secret, so it is not shown.
+      return /^[\t\x20-\x7e\x80-\xff]*$/.test(value) ? [] : [{ path, message: 'expected a value without line breaks, of Latin-1 characters' }]
     })),
   ]
 }

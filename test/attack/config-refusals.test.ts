@@ -117,6 +117,8 @@ const REFUSED: readonly (readonly [title: string, config: WrittenConfig, env?: N
   ...['X_User_Id', 'X.User.Id', 'Host', 'Connection', 'Content-Length', 'Transfer-Encoding', 'Authorization', 'Cookie', 'X-Forwarded-For', 'Forwarded', 'X-Api-Key', 'X User', 'X-User:', '', 'Upgrade', 'TE', 'Expect'].map((name): [string, WrittenConfig] => [`the identity header ${JSON.stringify(name)}`, { identity: { [name]: 'sub' } }]),
   ['one identity header in two cases', { identity: { 'X-User-Id': 'sub', 'x-user-id': 'email' } }],
   ['a route header that frames', { routes: [{ request_headers: { set: { 'Transfer-Encoding': 'chunked' } } }] }],
+  ['a route header with a line break in its value', { routes: [{ request_headers: { set: { 'X-A': 'b\r\nX-User-Id: root' } } }] }],
+  ['a route header with a line break in disguise', { routes: [{ request_headers: { set: { 'X-A': 'b\u010aX-User-Id: root' } } }] }],
   ['a route header with a line break in its name', { routes: [{ request_headers: { set: { 'X-A\r\nX-B': 'c' } } }] }],
   ...['/a?b', '/a#b', 'a', '/a/**/b', '/a/../b', '/a//b', '/a;b', '/%61', '/a%2fb', '/a\\b', '/x*', '/{a}/{a}', '^/a', '/a/(b|c)', '/a b'].filter((path) => path !== '/a/(b|c)').map((path): [string, WrittenConfig] => [`the path ${path}`, { routes: [{ match: { path } }] }]),
   ['two routes for one path', { routes: [{ name: 'a', match: { path: '/a' } }, { name: 'b', match: { path: '/a' } }] }],

@@ -2,20 +2,32 @@ import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { UpstreamRequest } from './engine.ts'
 
-/** Line breaks and NUL would end a field, whoever put them there. What reaches this place has been refused or encoded before. */
-const BREAKS = /[\r\n\0]/
+/**
+ * What may be written where, whoever put it there. The list is of what is allowed, because the head is written as Latin-1: U+010A
+ * would become a line feed. What reaches this place has been refused or encoded before.
+ */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const FOREIGN = /[^\t\x20-\x7e\x80-\xff]/
+const TARGET = /^[\x21-\x7e]+$/
+
+function isWritable({ method, path, headers }: UpstreamRequest): boolean {
+  if (!NAME.test(method) || !TARGET.test(path)) return false
+  for (let index = 0; index + 1 < headers.length; index += 2) if (!NAME.test(headers[index] ?? '') || FOREIGN.test(headers[index + 1] ?? '')) return false
+  return true
+}
 
 /**
  * The head of a request, byte for byte.
  *
  * @throws when a part would break out of its place; a bug, since everything was checked before
  */
-export function requestHead({ method, path, headers }: UpstreamRequest, framing: '' | 'chunked', close: boolean): string {
+export function requestHead(request: UpstreamRequest, framing: '' | 'chunked', close: boolean): string {
+  if (!isWritable(request)) throw new TypeError('a part of a request head breaks out of its place')
+  const { method, path, headers } = request
   let head = `${method} ${path} HTTP/1.1\r\n`
   for (let index = 0; index + 1 < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`
   if (framing === 'chunked') head += 'Transfer-Encoding: chunked\r\n'
   head += close ? 'Connection: close\r\n' : 'Connection: keep-alive\r\n'
-  if (BREAKS.test(method) || BREAKS.test(path) || headers.some((part) => BREAKS.test(part))) throw new TypeError('a line break in a request head')
   return `${head}\r\n`
 }
 
