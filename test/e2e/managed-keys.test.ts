@@ -162,3 +162,30 @@ describe('the config of managed keys', () => {
     expect(stderr).toContain('postern.yaml:')
   })
 })
+
+describe('what a key brings along', () => {
+  it('are networks that it may be used from, and limits of its own', async () => {
+    const near = await create('--owner', 'user_1', '--networks', '127.0.0.0/8,::1', '--limits', '2/minute')
+    const far = await create('--owner', 'user_1', '--networks', '192.0.2.0/24')
+    expect(await statusOf(far.key)).toBe(403)
+    expect([await statusOf(near.key), await statusOf(near.key), await statusOf(near.key)]).toEqual([200, 200, 429])
+    const other = await create('--owner', 'user_1')
+    expect(await statusOf(other.key)).toBe(200)
+  })
+
+  it('refuses an environment whose keys nobody here would recognise', async () => {
+    const { code, stderr } = await postern.command('keys', 'create', '--owner', 'user_1', '--environment', 'test', '--config', join(folder, 'postern.yaml'), '--authenticator', 'pat')
+    expect(code).toBe(2)
+    expect(stderr).toContain('would not be recognised')
+  })
+
+  it('is counted: uses, last use and states', async () => {
+    const { id, key } = await create('--owner', 'user_1', '--expires', '5d')
+    for (let n = 0; n < 3; n += 1) await statusOf(key)
+    await postern.stop()
+    postern = await startPostern({ config: join(folder, 'postern.yaml'), env: env() })
+    expect(await keys('show', id)).toMatchObject({ uses: 3, last_used_at: expect.any(String), environment: 'live' })
+    await vi.waitFor(async () => expect(await (await fetch(`${postern.opsUrl}/metrics`)).text()).toContain('postern_api_keys{provider="pat",state="expiring"} 1'), { timeout: 8_000, interval: 300 })
+    await vi.waitFor(() => expect(postern.output()).toContain('key_expiring'), { timeout: 5_000 })
+  })
+})
