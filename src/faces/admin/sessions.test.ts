@@ -1,0 +1,34 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { createPageSessions, type PageSessions } from './sessions.ts'
+
+describe('log-ins of the page', () => {
+  let now: number
+  let sessions: PageSessions
+  beforeEach(() => {
+    now = 1_000
+    sessions = createPageSessions(() => now)
+  })
+
+  it('begin with a link that works once and for ten minutes', () => {
+    const code = sessions.newCode()
+    expect([sessions.redeem(code), sessions.redeem(code), sessions.redeem('guess')]).toEqual([true, false, false])
+    const late = sessions.newCode()
+    now += 600_000
+    expect(sessions.redeem(late)).toBe(false)
+  })
+
+  it('last eight hours, until they are ended, and each has a secret of its own', () => {
+    const [one, two] = [sessions.begin(), sessions.begin()]
+    expect(sessions.find(one)?.csrf).not.toBe(sessions.find(two)?.csrf)
+    sessions.end(one)
+    expect([sessions.find(one), sessions.find(undefined), sessions.find('guess')]).toEqual([undefined, undefined, undefined])
+    now += 8 * 3_600_000
+    expect(sessions.find(two)).toBeUndefined()
+  })
+
+  it('are so many and no more: the oldest makes room', () => {
+    const first = sessions.begin()
+    for (let n = 0; n < 100; n += 1) sessions.begin()
+    expect(sessions.find(first)).toBeUndefined()
+  })
+})
