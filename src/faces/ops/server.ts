@@ -1,7 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { getRequestListener } from '@hono/node-server'
-import { createOpsApp, OPS_PATHS, type OpsAppOptions } from './app.ts'
+import { createOpsApp, type OpsAnswer, type OpsAppOptions } from './app.ts'
 
 export interface OpsFaceOptions extends OpsAppOptions {
   readonly address: { readonly host: string; readonly port: number; readonly path?: string }
@@ -18,15 +17,23 @@ export interface OpsFace {
 /** Probes are short: whatever takes longer is not a probe. */
 const TIMEOUT_MS = 5_000
 
-const plain = (response: ServerResponse, status: number, text: string): void => void response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' }).end(`${text}\n`)
+function write(response: ServerResponse, { status, contentType, body }: OpsAnswer): void {
+  response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store' }).end(body)
+}
 
-/** The adapter below us normalises paths, so the bytes are compared first: `/%6detrics` and `//metrics` are not found (T57, T66). */
-function refuses(request: IncomingMessage, response: ServerResponse): boolean {
-  const path = (request.url ?? '').split('?', 1)[0] ?? ''
-  if (!OPS_PATHS.has(path)) plain(response, 404, 'not found')
-  else if (request.method !== 'GET' && request.method !== 'HEAD') plain(response.setHeader('allow', 'GET, HEAD'), 405, 'method not allowed')
-  else return false
-  return true
+const plain = (status: number, text: string): OpsAnswer => ({ status, contentType: 'text/plain; charset=utf-8', body: `${text}\n` })
+
+/** The bytes of the path are compared: `/%6detrics` and `//metrics` are not found (T57, T66). */
+async function answer(app: ReturnType<typeof createOpsApp>, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const [path = '', ...query] = (request.url ?? '').split('?')
+  const asked = app.get(path)
+  if (!asked) return write(response, plain(404, 'not found'))
+  if (request.method !== 'GET' && request.method !== 'HEAD') return write(response.setHeader('allow', 'GET, HEAD'), plain(405, 'method not allowed'))
+  try {
+    write(response, await asked({ verbose: new URLSearchParams(query.join('?')).has('verbose'), accept: request.headers.accept }))
+  } catch {
+    write(response, plain(500, 'internal'))
+  }
 }
 
 function originOf(server: Server): string | undefined {
@@ -38,10 +45,8 @@ function originOf(server: Server): string | undefined {
 /** The ops listener: probes and metrics on an address of their own, never reachable through the data port. */
 export function createOpsFace({ address, ...options }: OpsFaceOptions): OpsFace {
   const app = createOpsApp(options)
-  // The process is shared with undici and jose: their Request and Response stay Node's own.
-  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false, hostname: 'ops' })
   const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_MS }, (request, response) => {
-    if (!refuses(request, response)) void answer(request, response)
+    void answer(app, request, response)
   })
   server.maxConnections = 256
   return {
