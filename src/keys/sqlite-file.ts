@@ -1,5 +1,5 @@
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import type { DurationMs } from '../base/time.ts'
 import { KeyStoreUnavailable } from './key-store.ts'
 
@@ -103,7 +103,9 @@ export function openSqliteFile(path: string, busyTimeoutMs: DurationMs): SqliteF
   let db: DatabaseSync | undefined
   try {
     makePrivate(path)
-    db = new DatabaseSync(path, { timeout: busyTimeoutMs })
+    // Not imported: only who keeps keys in a file loads it, and this cannot wait.
+    const { DatabaseSync: Database } = process.getBuiltinModule('node:sqlite')
+    db = new Database(path, { timeout: busyTimeoutMs })
     enterWal(db)
     // FULL: a key that was shown is on the disk, whatever happens to the machine.
     db.exec('PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON')

@@ -1,4 +1,4 @@
-import { createServer, type Http2Server, type Http2Session, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { DurationMs } from '../../base/time.ts'
 import { UNIX_PEER } from '../../wire/client-address.ts'
@@ -147,6 +147,8 @@ function serve(server: Http2Server, options: GrpcAuthorizationOptions): { readon
 /** Builds the listener that answers Envoy's ext_authz over gRPC. */
 export function createGrpcAuthorization(options: GrpcAuthorizationOptions): GrpcAuthorization {
   const { address } = options
+  // Not imported: only who answers gRPC loads HTTP/2.
+  const { createServer } = process.getBuiltinModule('node:http2')
   const server = createServer({ settings: { maxConcurrentStreams: 1_000, maxHeaderListSize: 16_384, enablePush: false }, maxSessionMemory: 32 })
   const { sessions, count, empty } = serve(server, options)
   return {
