@@ -328,6 +328,21 @@ describe('where an upstream is', () => {
 })
 
 describe('pools', () => {
+  it('a request that was told to come back is not sent after all, whoever gives a connection back at that moment', async () => {
+    const up = opened(await startRawUpstream((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')))
+    const proxy = await proxyTo(up.port, { maxConnections: 1, connectTimeoutMs: 100 })
+    const pool = proxy.pools.of(upstream(up.port, { maxConnections: 1, connectTimeoutMs: 100 }))
+    pool.acquire((connection) => setTimeout(() => setImmediate(() => {
+      pool.release(connection)
+      // The patience of the request ends before the next immediates, which is when the connection reaches it.
+      for (const until = performance.now() + 100; performance.now() < until;);
+    }), 60))
+    expect(await rawExchange(proxy.port, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 503 /)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(up.received).toEqual([])
+    expect(await ask(proxy.port)).toMatch(/^HTTP\/1\.1 200 /)
+  })
+
   it('outlive a reload that leaves their upstream alone, and close after their requests when it does not', async () => {
     const up = opened(await startEchoUpstream({ answer: (incoming, response) => void setTimeout(() => response.end(incoming.url), incoming.url === '/slow' ? 100 : 0) }))
     const proxy = await proxyTo(up.port)

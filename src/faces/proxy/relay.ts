@@ -54,10 +54,12 @@ export function relay(exchange: Exchange, request: RequestDescription, decision:
   const options = dispatchOptions(exchange, errand)
   const mayRetry = IDEMPOTENT.has(request.method) && !request.body && !hasUnreadBody(exchange.incoming)
   let timer: NodeJS.Timeout | undefined
+  let refused = false
 
   const ready = (connection: UpstreamConnection): void => {
     clearTimeout(timer)
-    if (presence.left) return pool.release(connection)
+    // A connection on its way here cannot be withdrawn from; what was told to come back must not be done.
+    if (presence.left || refused) return pool.release(connection)
     startAttempt({ exchange, errand, options, connection, mayRetry, release: () => pool.release(connection) })
   }
   const withdraw = pool.acquire(ready)
@@ -68,6 +70,7 @@ export function relay(exchange: Exchange, request: RequestDescription, decision:
     exchange.parts.observer.exchanged({ upstream: settings.id, outcome: CLIENT_LEFT.failure.outcome, durationMs: 0, requestId: request.id })
   }
   timer = setTimeout(() => {
+    refused = true
     withdraw()
     presence.undo = undefined
     refuseWith(OVERLOADED)
