@@ -114,18 +114,18 @@ function readImport(path: string): string {
   }
 }
 
-interface ActionSpec { readonly run: Action; readonly subject?: 'ID' | 'FILE'; readonly options: readonly string[] }
+interface ActionSpec { readonly run: Action; readonly subject?: 'ID' | 'FILE'; readonly options: readonly string[]; /** Writes nothing. */ readonly looks?: true }
 
 const ACTIONS: Readonly<Record<string, ActionSpec>> = {
   create: { run: create, options: ['owner', 'email', 'tier', 'status', 'scopes', 'roles', 'name', 'notes', 'expires', 'environment', 'networks', 'limits'] },
-  list: { run: list, options: ['owner', 'limit', 'after'] },
-  show: { run: show, subject: 'ID', options: [] },
+  list: { run: list, options: ['owner', 'limit', 'after'], looks: true },
+  show: { run: show, subject: 'ID', options: [], looks: true },
   rotate: { run: rotate, subject: 'ID', options: ['overlap', 'expires'] },
   revoke: { run: ending('revoke', 'revoked'), subject: 'ID', options: [] },
   suspend: { run: ending('suspend', 'suspended'), subject: 'ID', options: [] },
   resume: { run: ending('resume', 'active again'), subject: 'ID', options: [] },
   import: { run: importFile, subject: 'FILE', options: [] },
-  export: { run: exportStore, options: [] },
+  export: { run: exportStore, options: [], looks: true },
   migrate: { run: migrate, options: ['store'] },
 }
 
@@ -159,7 +159,7 @@ async function perform(invocation: Invocation): Promise<void> {
   const loaded = loadConfig({ file: requireConfigFile(invocation), env: invocation.env })
   const settings = settingsOf(loaded, textOption(invocation.options, 'authenticator'))
   const audit = actAudit(loaded)
-  const desk = openKeyDesk(settings, { clock: Date.now, onAct: (act) => audit.tell(keyAct(act, settings.name)), busyTimeoutMs: BUSY_TIMEOUT_MS })
+  const desk = openKeyDesk(settings, { clock: Date.now, onAct: (act) => audit.tell(keyAct(act, settings.name)), busyTimeoutMs: BUSY_TIMEOUT_MS, looking: spec.looks === true })
   try {
     await spec.run({ desk, settings, loaded, invocation, subject, actor: actorOf() })
   } finally {

@@ -51,8 +51,8 @@ export function prepareConfig({ file, env, ...building }: { readonly file: strin
   return { loaded, compiled: compileLoaded(loaded, building) }
 }
 
-/** Resources of a command that looks once and ends: nobody watches. */
-export const passingResources = (): Resources => createResources({ clock: Date.now, observer: SILENT })
+/** Resources of a command that looks once and ends: nobody watches, and nothing is made or written. */
+export const passingResources = (): Resources => createResources({ clock: Date.now, observer: SILENT, looking: true })
 
 const asData = ({ file, line, column, path, message }: PlacedMistake): Record<string, unknown> => ({ file, line, column, path: path.join('.'), message })
 

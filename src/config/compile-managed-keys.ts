@@ -5,14 +5,15 @@ import type { AdministeredEvent, Observer } from '../model/event.ts'
 import { createBcryptVerifier } from '../keys/bcrypt-verifier.ts'
 import { exportLines, importExport, isExport } from '../keys/export-lines.ts'
 import { ImportError, importRows, parseRows, type ImportReport } from '../keys/import-json.ts'
-import { createImportWatch } from '../keys/import-watch.ts'
+import { createImportWatch, type ImportWatch } from '../keys/import-watch.ts'
 import { createImportedKeys } from '../keys/imported-keys.ts'
 import { createKeyCensus, type KeyCounts } from '../keys/key-census.ts'
-import { createKeyHasher } from '../keys/key-digest.ts'
+import { createKeyHasher, type KeyHasher } from '../keys/key-digest.ts'
 import { createKeyLookup, type KeyLookup } from '../keys/key-lookup.ts'
 import { createKeyService, type KeyAct, type KeyService } from '../keys/key-service.ts'
 import { KeyStoreUnavailable, type KeyStore } from '../keys/key-store.ts'
 import { createLastUses } from '../keys/last-uses.ts'
+import { isAbsentStore, openStoreToLook } from '../keys/looking-store.ts'
 import { openKeyStore } from '../keys/open-store.ts'
 import { allManagedKeySettings, managedKeySettings, otherPrefix, type Complaints, type ManagedKeySettings } from './managed-key-settings.ts'
 import type { Resource, Resources } from './resources.ts'
@@ -39,7 +40,13 @@ export interface ManagedKeys extends KeyDesk, Resource {
 const FLUSH_MS = 10_000
 const IMPORT_MS = 1_000
 
-interface DeskOptions { readonly clock: Clock; readonly onAct: (act: KeyAct) => void; readonly busyTimeoutMs: number }
+interface DeskOptions {
+  readonly clock: Clock
+  readonly onAct: (act: KeyAct) => void
+  readonly busyTimeoutMs: number
+  /** Only acts that read will be asked for: nothing is made or written. */
+  readonly looking?: boolean
+}
 
 function deskOn(store: KeyStore, settings: ManagedKeySettings, { clock, onAct }: Pick<DeskOptions, 'clock' | 'onAct'>): KeyDesk {
   const hasher = createKeyHasher({ pepper: settings.pepper, previous: settings.previousPeppers })
@@ -53,7 +60,7 @@ function deskOn(store: KeyStore, settings: ManagedKeySettings, { clock, onAct }:
 
 /** @throws {KeyStoreUnavailable} when the store cannot be opened */
 export const openKeyDesk = (settings: ManagedKeySettings, options: DeskOptions): KeyDesk =>
-  deskOn(openKeyStore(settings.location, { busyTimeoutMs: options.busyTimeoutMs }), settings, options)
+  deskOn((options.looking === true ? openStoreToLook : openKeyStore)(settings.location, { busyTimeoutMs: options.busyTimeoutMs }), settings, options)
 
 /** An act on a key as the audit log has it. */
 export const keyAct = ({ act, actor, at, keyId, owner, newKeyId }: KeyAct, authenticatorId: string): AdministeredEvent =>
@@ -66,17 +73,25 @@ export const tellAct = (observer: Observer, authenticatorId: string) => (act: Ke
     : observer.noticed('info', `key_${act.act}`, `${act.actor} ${act.act} a key`, { key_id: act.keyId, owner: act.owner, new_key_id: act.newKeyId })
 
 /** The store at a location, shared by all that name it and kept across reloads. Asked for at every compile, or it would be swept. */
-export const storeAt = (location: string, resources: Resources): KeyStore => resources.keep('key_store', sha256Hex(location), () => openKeyStore(location))
+export const storeAt = (location: string, resources: Resources): KeyStore => resources.keep('key_store', sha256Hex(location), () => (resources.looking ? openStoreToLook : openKeyStore)(location))
 
-function open(store: KeyStore, settings: ManagedKeySettings, { clock, observer }: Resources): ManagedKeys {
+/** Brings in the file of an older system, and what is added to it. Who only looks does so where nobody else sees it: then an answer is the one that a start would give. */
+function importing(store: KeyStore, { importPath, location }: ManagedKeySettings, hasher: KeyHasher, { clock, observer, looking }: Resources): ImportWatch | undefined {
+  if (importPath === undefined || (looking && !isAbsentStore(location))) return undefined
+  const watch = createImportWatch({ path: importPath, into: { store, hasher, clock }, everyMs: IMPORT_MS, observer })
+  void watch.refresh()
+  return watch
+}
+
+function open(store: KeyStore, settings: ManagedKeySettings, resources: Resources): ManagedKeys {
+  const { clock, observer } = resources
   const hasher = createKeyHasher({ pepper: settings.pepper, previous: settings.previousPeppers })
   const desk = deskOn(store, settings, { clock, onAct: tellAct(observer, settings.name) })
   // Keys that must have a checksum were all made here, so there are no imported ones to compare with.
   const verifier = settings.checksum === 'none' ? createBcryptVerifier() : undefined
   const imported = verifier && createImportedKeys({ store, verifier, observer })
   const lookup = createKeyLookup({ store, hasher, checksum: settings.checksum, imported, observer, lastUses: createLastUses({ store, everyMs: FLUSH_MS, observer }) })
-  const watch = settings.importPath === undefined ? undefined : createImportWatch({ path: settings.importPath, into: { store, hasher, clock }, everyMs: IMPORT_MS, observer })
-  void watch?.refresh()
+  const watch = importing(store, settings, hasher, resources)
   const census = createKeyCensus({ store, clock, observer })
   return {
     ...desk,

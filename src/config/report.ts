@@ -9,6 +9,8 @@ import type { AuthenticatorConfig, Config, QuotaConfig, RouteConfig } from './sc
 export interface ReportStyle {
   /** ANSI colours. */
   readonly color?: boolean
+  /** What a start would do to the key stores, a line each. */
+  readonly stores?: readonly string[]
 }
 
 const RED = '31'
@@ -52,6 +54,7 @@ export function formatSummary(loaded: LoadedConfig, style: ReportStyle = {}): st
     ['upstream', Object.entries(config.upstreams ?? {}).map(([name, { url }]) => `${loaded.isSecret(['upstreams', name, 'url']) ? urlShown(url) : url}${name === 'default' ? '' : `   ${name}`}`)],
     ['auth', authenticatorsOf(config)],
     ['order', orderOf(config)],
+    ['store', style.stores ?? []],
     ['identity', [Object.entries(config.identity ?? { 'X-User-Id': 'sub' }).map(([header, attribute]) => `${header} ← ${attribute}`).join('    ')]],
     ['public', config.public.length > 0 ? [config.public.join(', ')] : ['nothing']],
     ['routes', routesOf(config)],

@@ -10,6 +10,8 @@ export interface Resource {
 export interface Resources {
   readonly clock: Clock
   readonly observer: Observer
+  /** For commands that only look: nothing that outlives the process is made or written. */
+  readonly looking: boolean
   readonly keep: <T extends object>(kind: string, key: string, make: () => T & Resource) => T
   /** Starts a generation: everything kept from now on is marked as used. */
   readonly begin: () => void
@@ -20,7 +22,7 @@ export interface Resources {
 
 interface Entry { readonly value: Resource; generation: number }
 
-export function createResources({ clock, observer }: { clock: Clock; observer: Observer }): Resources {
+export function createResources({ clock, observer, looking = false }: { clock: Clock; observer: Observer; looking?: boolean }): Resources {
   const entries = new Map<string, Entry>()
   let generation = 0
 
@@ -34,6 +36,7 @@ export function createResources({ clock, observer }: { clock: Clock; observer: O
   return {
     clock,
     observer,
+    looking,
     keep: <T extends object>(kind: string, key: string, make: () => T & Resource): T => {
       const name = `${kind}\0${key}`
       const known = entries.get(name)

@@ -35,8 +35,8 @@ export function createImportWatch({ path, into, everyMs, observer }: ImportWatch
       seen = content
       observer.noticed(refused.length > 0 ? 'warn' : 'info', 'keys_imported', `imported ${added} keys, ${known} were known, ${refused.length} cannot be used`, { refused: refused.slice(0, 20) })
     } catch (error) {
-      if (isMissing(error)) observer.noticed('warn', 'key_import_missing', 'the file of keys to import does not exist yet')
-      else observer.noticed('error', 'key_import_failed', `the file of keys to import ${error instanceof Error ? error.message : 'cannot be read'}`)
+      if (isMissing(error)) observer.noticed('warn', 'key_import_missing', `${path}, the file of keys to import, does not exist yet`, { file: path })
+      else observer.noticed('error', 'key_import_failed', `${path}, the file of keys to import, ${error instanceof Error ? error.message : 'cannot be read'}`)
     }
   }
 

@@ -4,6 +4,7 @@ import type { DenyEntry, KeyChange, KeyPage, KeyQuery, KeyStore, KeyUse } from '
 import { KeyStoreUnavailable } from './key-store.ts'
 import { denyEntryOf } from './deny-rows.ts'
 import { identityOf, openSqliteFile } from './sqlite-file.ts'
+import { openSqliteFileToLook } from './sqlite-looking.ts'
 import type { SqliteFile } from './sqlite-file.ts'
 import { COLUMNS, recordOf, UPDATED, valuesOf } from './record-rows.ts'
 
@@ -52,9 +53,17 @@ function prepare(db: DatabaseSync): Statements {
 
 interface Handle extends SqliteFile { readonly run: Statements; dataVersion: unknown; generation: string | undefined }
 
-function openHandle(path: string, busyTimeoutMs: DurationMs): Handle {
-  const file = openSqliteFile(path, busyTimeoutMs)
-  return { ...file, run: prepare(file.db), dataVersion: undefined, generation: undefined }
+interface Opening { readonly path: string; readonly busyTimeoutMs: DurationMs; readonly readOnly: boolean }
+
+function openHandle({ path, busyTimeoutMs, readOnly }: Opening): Handle {
+  const file = readOnly ? openSqliteFileToLook(path, busyTimeoutMs) : openSqliteFile(path, busyTimeoutMs)
+  try {
+    return { ...file, run: prepare(file.db), dataVersion: undefined, generation: undefined }
+  } catch (error) {
+    file.db.close()
+    // Who may not write cannot bring it to the layout of today either.
+    throw new KeyStoreUnavailable(`the key store has another layout${readOnly ? '; the next start, or "postern keys migrate", renews it' : ''}`, { cause: error })
+  }
 }
 
 /** Runs `work` as one transaction; false means that it shall leave nothing behind. */
@@ -128,12 +137,14 @@ function denyIn(handle: Handle, entries: readonly DenyEntry[]): void {
 
 /**
  * The embedded store: one SQLite file (WAL, mode 0600) that several processes of one machine may share. Must lie on a local
- * file system. Answers at once; a write waits at most `busyTimeoutMs` for another process's.
+ * file system. Answers at once; a write waits at most `busyTimeoutMs` for another process's. `readOnly`: the file must exist, and every
+ * write fails.
  *
  * @throws {KeyStoreUnavailable} here when the file cannot be opened, and from every method when it cannot be read or written
  */
-export function createSqliteStore({ path, busyTimeoutMs = 1_000 }: { readonly path: string; readonly busyTimeoutMs?: DurationMs }): KeyStore {
-  let handle: Handle | undefined = openHandle(path, busyTimeoutMs)
+export function createSqliteStore({ path, busyTimeoutMs = 1_000, readOnly = false }: Pick<Opening, 'path'> & Partial<Opening>): KeyStore {
+  const opening: Opening = { path, busyTimeoutMs, readOnly }
+  let handle: Handle | undefined = openHandle(opening)
   let closed = false
 
   const close = (): void => {
@@ -144,7 +155,7 @@ export function createSqliteStore({ path, busyTimeoutMs = 1_000 }: { readonly pa
   /** A file that went away is not made anew: every key would be unknown instead of unchecked. */
   const reopen = (): Handle => {
     if (identityOf(path) === undefined) throw new KeyStoreUnavailable('the key store\'s file is gone')
-    return openHandle(path, busyTimeoutMs)
+    return openHandle(opening)
   }
 
   const withHandle = <T>(work: (open: Handle) => T): T => {
