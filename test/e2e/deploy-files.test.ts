@@ -99,6 +99,27 @@ describe('examples beside the stand-alone form', () => {
   })
 })
 
+describe.skipIf(missing('nginx'))('nginx beside the site that a distribution brings', () => {
+  /** What `nginx -t` says of the shipped file and of a site that is the default of an address. */
+  const tested = (site: string): { status: number | null; stderr: string } => {
+    const folder = mkdtempSync(join(tmpdir(), 'postern-nginx-'))
+    const snippet = readFileSync(join(DEPLOY, 'nginx', 'postern.conf'), 'utf8').replace('listen 127.0.0.1:8000', 'listen 0.0.0.0:18080')
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(' ')
+    writeFileSync(join(folder, 'nginx.conf'), `pid ${folder}/pid; error_log stderr;\nevents {}\nhttp { access_log off; ${temporary}\n${snippet}\n${site} }\n`)
+    const { status, stderr } = spawnSync('nginx', ['-t', '-e', 'stderr', '-c', join(folder, 'nginx.conf'), '-p', folder], { encoding: 'utf8', env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` } })
+    rmSync(folder, { recursive: true })
+    return { status, stderr }
+  }
+
+  it('does not start when that site would take the requests', () => {
+    expect(tested('server { listen 18080 default_server; server_name _; return 200; }')).toMatchObject({ status: 1, stderr: expect.stringContaining('a duplicate default server for 0.0.0.0:18080') })
+  })
+
+  it('starts beside sites that are no default', () => {
+    expect(tested('server { listen 18080; server_name other.example; return 200; }')).toMatchObject({ status: 0 })
+  })
+})
+
 describe('the unit of systemd', () => {
   it.skipIf(missing('systemd-analyze', { optional: true }))('is well-formed, and exposed to less than 1.5 of 10', () => {
     const unit = join(DEPLOY, 'systemd', 'postern.service')

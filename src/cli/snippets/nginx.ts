@@ -102,7 +102,9 @@ map $postern_status $postern_challenge {
 }
 
 server {
-  listen ${facts.listen};
+  # The default of its address: without it another server, such as the one a distribution brings, could take the requests and guard
+  # nothing. "a duplicate default server" means that there is one: remove it (Debian: rm /etc/nginx/sites-enabled/default).
+  listen ${facts.listen} default_server;
   # The default, and needed: X_User_Id would be X-User-Id to many frameworks.
   underscores_in_headers off;
 
