@@ -16,7 +16,8 @@ export const STORE_DEADLINES: StoreDeadlines = { readMs: 1_000, writeMs: 5_000 }
 function causeOf(error: unknown): string {
   if (error instanceof DeadlineExceeded) return error.message
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  return error instanceof Error ? error.name : 'unknown reason'
+  // Names of classes are shortened in the bundle.
+  return 'no connection'
 }
 
 /**
