@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { semanticMistakes, type Findings } from './check-config.ts'
 import { pathText } from './mistake.ts'
@@ -35,6 +36,34 @@ describe('semanticMistakes', () => {
     ['127.0.0.1:8080', 'off', 0],
   ])('listen %s and ops %s: %d mistakes', (listen, ops, count) => {
     expect(findings({ listen, ops }).mistakes).toHaveLength(count)
+  })
+
+  it.each([
+    ['127.0.0.1:8080', 'http://127.0.0.1:8080', 1],
+    ['127.0.0.1:8080', 'http://localhost:8080/api', 1],
+    ['127.0.0.1:8080', 'http://0.0.0.0:8080', 1],
+    ['0.0.0.0:8080', 'http://localhost:8080', 1],
+    ['0.0.0.0:8080', 'http://127.0.0.2:8080', 1],
+    ['[::]:8080', 'http://[::1]:8080', 1],
+    ['0.0.0.0:8080', `http://${hostname()}:8080`, 1],
+    ['0.0.0.0:80', 'http://localhost', 1],
+    ['unix:/run/a.sock', 'unix:/run/a.sock', 1],
+    ['0.0.0.0:8080', 'http://api:8080', 0],
+    ['0.0.0.0:8080', 'http://192.0.2.7:8080', 0],
+    ['0.0.0.0:8080', 'http://localhost:3000', 0],
+    ['127.0.0.1:8080', 'http://127.0.0.2:8080', 0],
+    ['192.0.2.7:8080', 'http://localhost:8080', 0],
+    ['127.0.0.1:0', 'http://127.0.0.1:80', 0],
+    ['127.0.0.1:9090', 'unix:/run/a.sock', 0],
+  ])('listen %s and upstream %s: %d mistakes', (listen, url, count) => {
+    const found = texts(findings({ listen, upstreams: { default: { url } }, ops: '127.0.0.1:9' }).mistakes)
+    expect(found).toHaveLength(count)
+    expect(found.every((text) => text.includes('Postern itself listens on ("listen")'))).toBe(true)
+  })
+
+  it('refuses an upstream that is a listener clients must not reach, and asks nothing of an upstream that is not used', () => {
+    expect(texts(findings({ ops: '127.0.0.1:9090', upstreams: { default: { url: 'http://localhost:9090' } } }).mistakes)[0]).toContain('"ops" is not for clients')
+    expect(findings({ mode: 'forward_auth', client_ip: { trusted_proxies: ['10.0.0.1'] }, listen: '127.0.0.1:8080', upstreams: { default: { url: 'http://localhost:8080' } } }).mistakes).toEqual([])
   })
 
   it('wants the admin face, when it is on, on an address of its own', () => {

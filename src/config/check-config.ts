@@ -2,17 +2,19 @@ import { CidrError, createCidrSet } from '../base/cidr.ts'
 import { checkForwardAuth, forwardAuthWarnings } from './check-forward-auth.ts'
 import { checkHeaders } from './check-headers.ts'
 import { browserWarnings, networkWarnings } from './check-openness.ts'
+import { checkListeners } from './check-listeners.ts'
+import { checkLoops } from './check-loop.ts'
 import { checkNames } from './check-names.ts'
 import { checkPaths } from './check-paths.ts'
 import { checkQuotas } from './check-quotas.ts'
 import { checkStore, storeWarnings } from './compile-store.ts'
 import { namedFiles } from './file-paths.ts'
 import type { Finding, Findings } from './finding.ts'
-import { pathText, type ConfigPath } from './mistake.ts'
-import type { Address } from './scalars.ts'
+import type { ConfigPath } from './mistake.ts'
 import type { Config } from './schema.ts'
 import { unreadable, type ReadFile } from './secrets.ts'
 
+export { clientAddress } from './check-listeners.ts'
 export type { Finding, Findings } from './finding.ts'
 
 /** What is looked at besides the config; both may be left out. */
@@ -32,6 +34,7 @@ export function semanticMistakes(config: Config, { env = {}, readFile }: Surroun
     mistakes: [
       ...checkEnvironment(env),
       ...checkListeners(config),
+      ...checkLoops(config),
       ...checkNetworks(config),
       ...checkForwardAuth(config),
       ...names.mistakes,
@@ -48,42 +51,6 @@ export function semanticMistakes(config: Config, { env = {}, readFile }: Surroun
 
 function checkEnvironment(env: NodeJS.ProcessEnv): readonly Finding[] {
   return env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? [{ path: [], message: 'NODE_TLS_REJECT_UNAUTHORIZED=0 turns off the verification of every certificate; unset it, and name the authority with "ca:" or NODE_EXTRA_CA_CERTS' }] : []
-}
-
-const isAddress = (listen: Config['listen']): listen is Address => 'host' in listen
-
-/** Where clients connect. */
-export const clientAddress = ({ listen }: Config): Address => (isAddress(listen) ? listen : listen.address)
-
-const EVERY = new Set(['0.0.0.0', '::'])
-
-interface Listening {
-  readonly path: ConfigPath
-  readonly address: Address
-}
-
-/** Listeners besides the one for clients, each with its key. */
-function inner(config: Config): readonly Listening[] {
-  return [
-    ...(config.ops === 'off' ? [] : [{ path: ['ops'], address: config.ops }]),
-    ...(config.forward_auth?.listen ? [{ path: ['forward_auth', 'listen'], address: config.forward_auth.listen }] : []),
-    ...(config.forward_auth?.grpc ? [{ path: ['forward_auth', 'grpc'], address: config.forward_auth.grpc }] : []),
-    ...(config.admin && config.admin.token !== '' ? [{ path: ['admin', 'listen'], address: config.admin.listen }] : []),
-  ]
-}
-
-function sameAddress(a: Address, b: Address): boolean {
-  if (a.path !== undefined || b.path !== undefined) return a.path === b.path
-  return a.port !== 0 && a.port === b.port && (a.host === b.host || EVERY.has(a.host) || EVERY.has(b.host))
-}
-
-function checkListeners(config: Config): readonly Finding[] {
-  const others = inner(config)
-  return others.flatMap(({ path, address }, index): Finding[] => {
-    if (sameAddress(address, clientAddress(config))) return [{ path, message: 'this is the address of "listen"; it needs one that clients cannot reach', needs: ['listen', 'ops', 'admin', 'forward_auth'] }]
-    const clash = others.slice(0, index).find((other) => sameAddress(other.address, address))
-    return clash ? [{ path, message: `this is the address of "${pathText(clash.path)}" already`, needs: ['ops', 'admin', 'forward_auth'] }] : []
-  })
 }
 
 function checkNetworks(config: Config): readonly Finding[] {
