@@ -1,8 +1,10 @@
 // Whose answer is whose (T17; I5). Repeats the mix-ups of state kept per connection: CVE-2026-71324 (Traefik), GHSA-77r5-gw3j-2mpf
 // (Next.js), and the answers of other users behind CVE-2023-28858.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { headerOf, rawRequest } from '../support/raw-client.ts'
+import { rawClient, startRawUpstream } from '../support/raw-socket.ts'
 import { valuesOf } from '../support/strict-http.ts'
+import { startAttacked } from './attacked.ts'
 import { bearer, bytesOf, KEY, startTarget } from './target.ts'
 
 const { attack, token, look, attacked: { port } } = await startTarget()
@@ -82,5 +84,21 @@ describe('what follows', () => {
   it('a 401 on the same connection is judged on its own', async () => {
     const { statuses } = await attack(bytesOf('GET /guarded/a') + bytesOf('GET /guarded/b', [alice]) + bytesOf('GET /guarded/c', ['Connection: close']), { answers: 3 })
     expect(statuses).toEqual([401, 200, 401])
+  })
+})
+
+describe('thousands of requests on one connection', () => {
+  it('do not take the room of everybody else: after 128 without an answer comes one 503, and then the end', async () => {
+    const upstream = await startRawUpstream((socket, piece) => void (piece.includes('/quick') && socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nquick')))
+    const attacked = await startAttacked({ version: 1, listen: '127.0.0.1:0', ops: 'off', client_ip: { direct: true }, upstreams: { app: { url: `http://127.0.0.1:${upstream.port}`, timeout: '1s', max_connections: 200 } }, authenticators: { key: { type: 'api_key', keys: [{ id: 'k', value: KEY }] } }, routes: [{ match: { path: '/**' }, auth: 'none' }] })
+    onTestFinished(() => Promise.all([attacked.close(), upstream.close()]).then(() => undefined))
+    const greedy = rawClient(attacked.port)
+    greedy.send(bytesOf('GET /slow').repeat(3_000))
+    await expect.poll(() => attacked.events.decided.length).toBe(129)
+    expect(attacked.face.inFlight()).toBeLessThanOrEqual(129)
+    expect((await rawRequest(attacked.port, bytesOf('GET /quick'), { answers: 1 }))[0]?.body).toBe('quick')
+    const statuses = [...(await greedy.ended()).matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status)
+    expect(statuses).toEqual([...Array.from({ length: 128 }, () => '504'), '503'])
+    expect(attacked.face.inFlight()).toBe(0)
   })
 })

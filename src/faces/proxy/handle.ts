@@ -33,12 +33,23 @@ export function endsAfterAnswers(socket: Socket): boolean {
   return true
 }
 
+/** More requests than anybody pipelines; each takes room from other clients, and connections are what is counted per client. */
+const MAX_UNANSWERED = 128
+
+/** Requests of each connection that wait for their answers. */
+const unanswered = new WeakMap<Socket, number>()
+
+const count = (socket: Socket, change: 1 | -1): void => void unanswered.set(socket, (unanswered.get(socket) ?? 0) + change)
+
 /** Counts the request in, and out when its connection or its answer is done; a client that leaves before is noticed here. */
 function track({ incoming, response, parts, presence }: Exchange): void {
   const { observer, inFlight } = parts
   const startedAt = performance.now()
   inFlight.enter()
-  answering.set(incoming.socket, response)
+  // The message loses its socket in the end.
+  const { socket } = incoming
+  answering.set(socket, response)
+  count(socket, 1)
   observer.opened('request', 'proxy')
   // A write after the client has gone is no error of ours, and unheard it would end the process (T52).
   response.on('error', nothing)
@@ -49,6 +60,7 @@ function track({ incoming, response, parts, presence }: Exchange): void {
       presence.left = true
       presence.undo?.()
     }
+    count(socket, -1)
     inFlight.leave()
   })
 }
@@ -72,7 +84,8 @@ function failClosed(exchange: Exchange, error: unknown): void {
 
 function serve(exchange: Exchange): void {
   const { incoming, response, parts, gateway, awaitsContinue, presence } = exchange
-  judge({ incoming, parts, gateway, upgrade: false, onBodyWanted: () => awaitsContinue && response.writeContinue() }, (judged) => {
+  const crowded = (unanswered.get(incoming.socket) ?? 0) > MAX_UNANSWERED
+  judge({ incoming, parts, gateway, upgrade: false, crowded, onBodyWanted: () => awaitsContinue && response.writeContinue() }, (judged) => {
     if (presence.left) return
     try {
       // The body of such a request was asked for already.

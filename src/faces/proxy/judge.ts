@@ -28,6 +28,8 @@ export interface Case {
   readonly parts: FaceParts
   readonly gateway: Gateway
   readonly upgrade: boolean
+  /** Too many requests of this connection have no answer yet. */
+  readonly crowded?: boolean
   /** The moment for `100 Continue`: a declared body is about to be read. */
   readonly onBodyWanted: () => void
 }
@@ -36,7 +38,7 @@ const MAX_IN_FLIGHT = 10_000
 
 export const deny = (stage: StageName, denial: Denial, route?: Route): Deny => ({ outcome: 'deny', stage, denial, limits: [], attempts: [], ...(route ? { route } : {}) })
 
-const overloaded = (): Judged => ({ requestId: randomUUID(), decision: deny('describe', { kind: 'denial', code: 'overloaded' }), close: false })
+const overloaded = (close: boolean): Judged => ({ requestId: randomUUID(), decision: deny('describe', { kind: 'denial', code: 'overloaded' }), close })
 
 const settled = (request: RequestDescription, decision: Decision): Judged => ({ request, requestId: request.id, decision, close: false })
 
@@ -58,9 +60,9 @@ async function decideWithBody({ incoming, parts, gateway, onBodyWanted }: Case, 
 
 /** Decides at once where nothing has to be waited for: most requests are, and a promise costs more than their decision. */
 function judged(what: Case): MaybePromise<Judged> {
-  const { incoming, parts, gateway, upgrade } = what
+  const { incoming, parts, gateway, upgrade, crowded = false } = what
   // Counted before it is looked at: what we have no room for must cost nothing.
-  if (parts.inFlight.count() > (parts.listener.maxInFlight ?? MAX_IN_FLIGHT)) return overloaded()
+  if (crowded || parts.inFlight.count() > (parts.listener.maxInFlight ?? MAX_IN_FLIGHT)) return overloaded(crowded)
   const request = describe(incoming, {
     wire: gateway.wire,
     peer: parts.peers.of(incoming.socket),
