@@ -92,7 +92,7 @@ function build({ file, env, color, compile }: InstanceOptions): Parts {
   const reloads = createReloads({ file, env, first, building, log, metrics, onTaken })
   const proxy = createDataFaces({ config: loaded.config, gateway: () => reloads.current().compiled.gateway, observer, clock, pools })
   announce(first, watching)
-  return { watching, pools, reloads, proxy, recent, sources: { reloads, upstreamState: pools.state }, resources }
+  return { watching, pools, reloads, proxy, recent, sources: { reloads, upstreamState: pools.state, clock }, resources }
 }
 
 /** State that the metrics only read when somebody looks. */

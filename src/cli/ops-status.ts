@@ -1,3 +1,4 @@
+import type { Clock } from '../base/time.ts'
 import type { OpsCheck } from '../faces/ops/status.ts'
 import type { UpstreamState } from '../faces/proxy/pools.ts'
 import { FLOOR_TEXT, isBelowFloor } from './node-safety.ts'
@@ -5,12 +6,13 @@ import type { Prepared } from './load-config.ts'
 import { providerStates, type ProviderState } from './provider-state.ts'
 import type { Reloads } from './reloads.ts'
 
-/** Refused connections in a row after which an upstream counts as failing. */
+/** Failed connections in a row after which an instance that needs its upstream is not ready: one alone may be a hiccup. */
 const FAILURES = 3
 
 export interface StatusSources {
   readonly reloads: Reloads
   readonly upstreamState: (id: string) => UpstreamState
+  readonly clock: Clock
 }
 
 const check = (name: string, ok: boolean, detail: string | undefined, critical = false): OpsCheck => ({ name, ok, critical, ...(detail === undefined ? {} : { detail }) })
@@ -31,10 +33,12 @@ function providerCheck({ name, keys, lastError, missing }: ProviderState): OpsCh
 /** A provider that is down, or lacks settings, is so for every instance: degraded, not unready. */
 const providerChecks = ({ compiled }: Prepared): readonly OpsCheck[] => providerStates(compiled).map(providerCheck)
 
-function upstreamChecks({ compiled, loaded }: Prepared, stateOf: StatusSources['upstreamState']): readonly OpsCheck[] {
+/** Nobody asks an upstream for this; it tells what became of the last requests. */
+function upstreamChecks({ compiled, loaded }: Prepared, { upstreamState, clock }: StatusSources): readonly OpsCheck[] {
   return [...compiled.gateway.upstreams.keys()].map((id) => {
-    const { consecutiveFailures, lastError } = stateOf(id)
-    return check(id === 'default' ? 'upstream' : `upstream_${id}`, consecutiveFailures < FAILURES, lastError?.cause, loaded.config.ready.upstream)
+    const { consecutiveFailures, lastError } = upstreamState(id)
+    const detail = consecutiveFailures === 0 || !lastError ? undefined : `${lastError.cause} ${Math.max(Math.round((clock() - lastError.at) / 1_000), 0)} s ago`
+    return check(id === 'default' ? 'upstream' : `upstream_${id}`, detail === undefined, detail, loaded.config.ready.upstream && consecutiveFailures >= FAILURES)
   })
 }
 
@@ -54,13 +58,14 @@ function warningChecks({ loaded }: Prepared): readonly OpsCheck[] {
 }
 
 /** Every check of /readyz. Only an upstream can be critical, and only when the config says so. */
-export function opsChecks({ reloads, upstreamState }: StatusSources): readonly OpsCheck[] {
+export function opsChecks(sources: StatusSources): readonly OpsCheck[] {
+  const { reloads } = sources
   const current = reloads.current()
-  return [...configChecks(reloads), ...providerChecks(current), ...storeChecks(current), ...upstreamChecks(current, upstreamState), ...warningChecks(current)]
+  return [...configChecks(reloads), ...providerChecks(current), ...storeChecks(current), ...upstreamChecks(current, sources), ...warningChecks(current)]
 }
 
 /** Whether no upstream takes connections any more: then nobody is served by waiting. */
-export function upstreamsGone({ reloads, upstreamState }: StatusSources): boolean {
+export function upstreamsGone({ reloads, upstreamState }: Omit<StatusSources, 'clock'>): boolean {
   const ids = [...reloads.current().compiled.gateway.upstreams.keys()]
   return ids.length > 0 && ids.every((id) => upstreamState(id).consecutiveFailures > 0)
 }
