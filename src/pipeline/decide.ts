@@ -31,13 +31,14 @@ export function createDecisionPoint({ routes, limiter, clock }: DecideSettings):
     note('match_route', route)
     if (isDenial(route)) return { outcome: 'deny', stage: 'match_route', denial: route, ...NOTHING }
 
+    // Without a CORS policy a preflight is an ordinary OPTIONS request, and the route of OPTIONS governs it.
+    if (announced !== undefined && !route.cors) return matchOrdinary(request, note)
+
     const network = checkNetwork(route, request)
     note('check_network', network)
     if (network) return { outcome: 'deny', stage: 'check_network', denial: network, route, ...NOTHING }
 
-    if (announced !== undefined && route.cors) return { outcome: 'answer', route, reply: preflightReply(request, route.cors), ...NOTHING }
-    // Without a CORS policy a preflight is an ordinary OPTIONS request, and the route of OPTIONS governs it.
-    return announced === undefined ? { kind: 'match', route } : matchOrdinary(request, note)
+    return announced !== undefined && route.cors ? { outcome: 'answer', route, reply: preflightReply(request, route.cors), ...NOTHING } : { kind: 'match', route }
   }
 
   function matchOrdinary(request: RequestDescription, note: Note): Match | Deny {
@@ -45,6 +46,7 @@ export function createDecisionPoint({ routes, limiter, clock }: DecideSettings):
     note('match_route', route)
     if (isDenial(route)) return { outcome: 'deny', stage: 'match_route', denial: route, ...NOTHING }
     const network = checkNetwork(route, request)
+    note('check_network', network)
     return network ? { outcome: 'deny', stage: 'check_network', denial: network, route, ...NOTHING } : { kind: 'match', route }
   }
 
