@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { DurationMs } from '../../base/time.ts'
+import { passedOn } from './bulk.ts'
 
 export interface AnswerSinkHooks {
   /** The client does not keep up: stop reading from the upstream. */
@@ -43,6 +44,7 @@ export function createAnswerSink(response: ServerResponse, hooks: AnswerSinkHook
     hooks.onDrained()
   }
   const send = (chunk: Buffer): void => {
+    passedOn(chunk.length)
     if (response.write(chunk) || full) return
     full = true
     response.once('drain', onDrain)

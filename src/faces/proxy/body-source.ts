@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { DurationMs } from '../../base/time.ts'
+import { passedOn } from './bulk.ts'
 
 /** Why a request body could not be passed on. */
 export type BodyTrouble = 'too_large' | 'idle' | 'gone'
@@ -42,6 +43,7 @@ export function createBodySource(incoming: IncomingMessage, settings: BodySource
   }
   function onData(chunk: Buffer): void {
     bytes += chunk.length
+    passedOn(chunk.length)
     if (bytes > settings.maxBytes) return trouble('too_large')
     if (source.push(chunk)) return
     rest()
