@@ -202,4 +202,12 @@ describe('relayed answers', () => {
     expect(answer).toContain('HTTP/1.1 200 OK')
     expect(answer).not.toContain('late.css')
   })
+
+  test('an interim answer has no length: who believes it reads the head of the answer as its body (RFC 9110 section 8.6)', async () => {
+    const port = await listen({ request: (_request, response) => {
+      writeInformational(response, 103, ['content-LENGTH', '9', 'Link', '</a.css>'])
+      writeReply(response, { status: 200, headers: [], body: 'ok' })
+    } })
+    expect(linesOf(await exchange(port, GET)).slice(0, 3)).toEqual(['HTTP/1.1 103 Early Hints', 'Link: </a.css>', ''])
+  })
 })

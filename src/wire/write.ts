@@ -92,5 +92,7 @@ export function writeAnswerHead(response: ServerResponse, status: number, status
 export function writeInformational(response: ServerResponse, status: number, flatHeaders: readonly string[]): void {
   const { httpVersionMajor, httpVersionMinor } = response.req
   if (!writable(response) || httpVersionMajor < 1 || (httpVersionMajor === 1 && httpVersionMinor < 1)) return
-  if (typeof response.writeInformation === 'function') response.writeInformation(status, [...flatHeaders])
+  // RFC 9110 section 8.6: no Content-Length on 1xx.
+  const fields = flatHeaders.filter((_, index) => flatHeaders[index - (index % 2)]?.toLowerCase() !== 'content-length')
+  if (typeof response.writeInformation === 'function') response.writeInformation(status, fields)
 }
