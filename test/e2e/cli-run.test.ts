@@ -144,7 +144,7 @@ describe('a reload', () => {
     expect((await ask()).status).toBe(200)
     expect((await fetch(`${running?.opsUrl}/readyz`)).status).toBe(200)
     expect(await metric('postern_config_last_reload_successful')).toBe('0')
-    expect(running?.output()).toContain('reload_rejected')
+    await expect.poll(() => running?.output()).toContain('reload_rejected')
     write(config(url))
     await expect.poll(readyz).toContain('[+]config ok')
     expect(await metric('postern_config_last_reload_successful')).toBe('1')

@@ -74,7 +74,7 @@ describe.skipIf(!available)('a process whose store is away', () => {
 
   it('says so: in the log, as a metric, and without being unready', async () => {
     expect((await fetch(`${postern.opsUrl}/readyz`)).status).toBe(200)
-    expect(postern.output()).toContain('store_unavailable')
+    await expect.poll(() => postern.output()).toContain('store_unavailable')
     const metrics = await (await fetch(`${postern.opsUrl}/metrics`)).text()
     expect(metrics).toMatch(/postern_fail_open_total\{reason="rate_limit_store_local"\} \d+/)
     expect(metrics).toContain('postern_degraded{what="limits_store"} 1')
@@ -84,7 +84,7 @@ describe.skipIf(!available)('a process whose store is away', () => {
     await redis.start()
     await eventually(async () => (await readyz()).includes('[+]limits_store ok'), 'it is asked again')
     expect(await statuses('/local', 100, 1)).toEqual({ 200: 80, 429: 20 })
-    expect(postern.output()).toContain('store_recovering')
+    await expect.poll(() => postern.output()).toContain('store_recovering')
   })
 
   it('a store that hangs holds nobody up: the first few wait for the deadline, then nobody asks any more', async () => {

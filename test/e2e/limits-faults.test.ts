@@ -56,7 +56,7 @@ describe.skipIf(!available)('while the store of the limits fails', () => {
 
   beforeAll(async () => {
     single = await startRedis()
-    durable = await startRedis({ config: ['appendonly yes', 'appendfsync everysec'] })
+    durable = await startRedis({ config: ['appendonly yes', 'appendfsync always'] })
     cluster = await startRedisCluster()
     sentinel = await startRedisSentinel()
   }, 90_000)
