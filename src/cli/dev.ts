@@ -5,7 +5,11 @@ import { OperatorError, UsageError } from './exit-codes.ts'
 import { refuseUnsafeProcess } from './node-safety.ts'
 import { serveUntilStopped } from './serve.ts'
 import { takeSignals, type Signals } from './signals.ts'
+import { withoutOverrides } from './dev/overrides.ts'
 import type { LoopbackServer } from './dev/loopback.ts'
+import type { DevState } from './dev/state.ts'
+import type { Instance } from './instance.ts'
+import type { Observer } from '../model/event.ts'
 
 const DEFAULT_PORT = 8080
 
@@ -31,31 +35,37 @@ function upstreamOf(options: OptionValues): string | undefined {
   return text.replace(/\/$/, '')
 }
 
-/** Says which option helps when the port is taken. */
-function busyPort(error: unknown, port: number): unknown {
-  return error instanceof OperatorError && error.message.includes('is in use') ? new OperatorError(`port ${port} is in use by another program. Choose another with --port, for example \`npm start -- --port ${port + 1}\`.`) : error
+/** Says who has the port, where that is known, and which option helps. */
+function busyPort(error: unknown, port: number, other: DevState | undefined): unknown {
+  if (!(error instanceof OperatorError && error.message.includes('is in use'))) return error
+  const holder = other?.origin === `http://127.0.0.1:${port}` ? `the dev instance that runs already (pid ${other.pid})` : `another program${other ? `, and a dev instance runs already (pid ${other.pid}, ${other.origin ?? 'still starting'})` : ''}`
+  return new OperatorError(`port ${port} is in use by ${holder}. Choose another with --port, for example \`npm start -- --port ${port + 1}\`.`)
 }
 
 interface Stage {
   readonly upstream: string
+  readonly demo: boolean
   readonly servers: readonly LoopbackServer[]
   readonly folder: string
   readonly file: string
-  readonly apiKey: string
+  readonly state: DevState
+  /** Another dev instance of this checkout. */
+  readonly other: DevState | undefined
 }
 
 /** The local issuer, the demo API unless the user has one, and the config in a file that only this user may read. */
 async function setStage({ env, options }: Invocation, port: number): Promise<Stage> {
   const given = upstreamOf(options)
-  const [{ prepareDevState, stateFolder }, { startIssuer }, { startDemoApi }, { devConfig }] = await Promise.all([import('./dev/state.ts'), import('./dev/issuer.ts'), import('./dev/demo-api.ts'), import('./dev/config.ts')])
+  const [{ makeStateFolder, prepareDevState, runningDev }, { startIssuer }, { startDemoApi }, { devConfig }] = await Promise.all([import('./dev/state.ts'), import('./dev/issuer.ts'), import('./dev/demo-api.ts'), import('./dev/config.ts')])
+  const other = runningDev(env)
   const state = await prepareDevState(env)
   const issuer = await startIssuer(state.key)
   const demo = given === undefined ? await startDemoApi() : undefined
   const upstream = given ?? demo?.origin ?? ''
-  const folder = mkdtempSync(join(stateFolder(env), 'run-'))
+  const folder = mkdtempSync(join(makeStateFolder(env), 'run-'))
   const file = join(folder, 'postern.yaml')
   writeFileSync(file, devConfig({ state, upstream, port, issuerOrigin: issuer.origin }), { mode: 0o600 })
-  return { upstream, servers: demo ? [issuer, demo] : [issuer], folder, file, apiKey: state.apiKey }
+  return { upstream, demo: demo !== undefined, servers: demo ? [issuer, demo] : [issuer], folder, file, state, other }
 }
 
 async function strike({ servers, folder }: Stage): Promise<void> {
@@ -63,19 +73,37 @@ async function strike({ servers, folder }: Stage): Promise<void> {
   await Promise.all(servers.map((server) => server.close()))
 }
 
-/** Variables that a real config would read must not change the demo. */
-const withoutOverrides = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('POSTERN_')))
+/** Why an API of the user's own cannot be connected to; undefined when it can, and for the demo. */
+async function upstreamTrouble({ upstream, demo }: Stage): Promise<string | undefined> {
+  if (demo) return undefined
+  const { tryConnection } = await import('./doctor/network-checks.ts')
+  const { hostname, port, protocol } = new URL(upstream)
+  const result = await tryConnection({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (protocol === 'https:' ? 443 : 80)) })
+  return typeof result === 'number' ? undefined : result
+}
 
-async function play(invocation: Invocation, stage: Stage, { port, signals }: { readonly port: number; readonly signals: Signals }): Promise<number> {
-  const { env, terminal } = invocation
-  const [{ startInstance }, { greeting }] = await Promise.all([import('./instance.ts'), import('./dev/greeting.ts')])
-  const instance = await startInstance({ file: stage.file, env: withoutOverrides(env), color: terminal.color, compile: { explain: true }, development: true, hurry: signals.stop }).catch((error: unknown) => {
-    throw busyPort(error, port)
+/** What `dev` waits for besides its own work. */
+interface Play { readonly port: number; readonly signals: Signals }
+
+async function listen({ env, terminal, options }: Invocation, { file, other }: Stage, { port, signals }: Play): Promise<Instance> {
+  const [{ startInstance }, { withRequestLines }] = await Promise.all([import('./instance.ts'), import('./dev/request-lines.ts')])
+  const { say, paint } = terminal
+  const watch = (observer: Observer): Observer => (options['json'] === true ? observer : withRequestLines(observer, { say, paint, clock: Date.now }))
+  return startInstance({ file, env: withoutOverrides(env), color: terminal.color, compile: { explain: true }, development: true, watch, hurry: signals.stop }).catch((error: unknown) => {
+    throw busyPort(error, port, other)
   })
+}
+
+async function play(invocation: Invocation, stage: Stage, { port, signals }: Play): Promise<number> {
+  const { env, terminal } = invocation
+  const instance = await listen(invocation, stage, { port, signals })
+  const [{ greeting }, { writeDevState }] = await Promise.all([import('./dev/greeting.ts'), import('./dev/state.ts')])
   const bound = 'port' in instance.address ? instance.address.port : port
-  const facts = { origin: `http://127.0.0.1:${bound}`, upstream: stage.upstream, opsOrigin: instance.opsOrigin, apiKey: stage.apiKey }
+  const { state, upstream, demo, file, other } = stage
+  const facts = { origin: `http://127.0.0.1:${bound}`, upstream, opsOrigin: instance.opsOrigin, apiKey: state.apiKey }
+  writeDevState(env, { ...state, origin: facts.origin, config: file })
   if (invocation.options['json'] === true) terminal.out(JSON.stringify(facts))
-  else terminal.say(greeting({ ...facts, demo: stage.servers.length > 1, port: bound, paint: terminal.paint }))
+  else terminal.say(greeting({ ...facts, demo, trouble: await upstreamTrouble(stage), other, paint: terminal.paint }))
   return serveUntilStopped(instance, signals, true)
 }
 

@@ -28,6 +28,8 @@ export interface InstanceOptions {
   readonly env: NodeJS.ProcessEnv
   readonly color: boolean
   readonly compile?: CompileOptions
+  /** Lets somebody else watch as well. */
+  readonly watch?: (observer: Observer) => Observer
   /** On a developer's machine, where the pinned Node is known to be old. */
   readonly development?: boolean
   /** Resolves when the process is to end before it has started: then providers are not waited for. */
@@ -69,13 +71,13 @@ const withPage = ({ admin }: Config, observer: Observer): { readonly observer: O
 const VERBOSE_MS = 300_000
 
 /** @throws {ConfigFileError} and {OperatorError}: nothing listens yet */
-function build({ file, env, color, compile }: InstanceOptions): Parts {
+function build({ file, env, color, compile, watch = (observer) => observer }: InstanceOptions): Parts {
   const loaded = loadConfig({ file, env })
   requirePatchedNode(process.versions.node, loaded.config.require_patched_node)
   let gateway: Gateway | undefined
   const watching = startWatching({ config: loaded.config, gateway: () => gateway, color })
   const { log, metrics } = watching
-  const { observer, recent } = withPage(loaded.config, watching.observer)
+  const { observer, recent } = withPage(loaded.config, watch(watching.observer))
   const clock = Date.now
   const resources = createResources({ clock, observer })
   const building = { resources, ...(compile && { options: compile }) }

@@ -99,6 +99,22 @@ describe('postern dev', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
   })
 
+  it('explains a request with the config that runs, since there is no other', async () => {
+    const { code, stderr } = await runPostern(['explain', 'GET', '/orders', '--token', await token('dora')], state())
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/this is the dev instance on http/)
+    expect(stderr).toContain(`allowed; would be sent to ${dev.upstream}/orders`)
+    expect((await runPostern(['explain', 'GET', '/orders'], state())).code).toBe(1)
+  })
+
+  it('a second one that finds the port taken says who has it, and changes nothing for the first', async () => {
+    const { code, stderr } = await runPostern(['dev', '--port', new URL(dev.origin).port], state())
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/in use by the dev instance that runs already \(pid \d+\)/)
+    expect((await ask(bearer(await token('erin')))).status).toBe(200)
+    expect((await runPostern(['explain', 'GET', '/', '--key', dev.apiKey], state())).code).toBe(0)
+  })
+
   it('leaves what it knows readable by this user alone', () => {
     expect(statSync(folder).mode & 0o777).toBe(0o700)
     for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
@@ -123,6 +139,26 @@ describe('postern dev', () => {
     expect(await stopDev(dev)).toBe(0)
     own.close()
     expect(readdirSync(folder)).toEqual(['dev.json'])
+  })
+
+  it('says that the upstream is not there yet, shows a line for each request, and never a credential', async () => {
+    const child = spawn(process.execPath, [LAUNCHER, 'dev', '--port', '0', '--upstream', 'http://127.0.0.1:1'], { env: { PATH: process.env['PATH'], HOME: folder, POSTERN_STATE_DIR: folder }, stdio: ['ignore', 'ignore', 'pipe'] })
+    let text = ''
+    child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    await expect.poll(() => text, { timeout: 15_000 }).toContain('Ctrl-C')
+    expect(text).toContain('! upstream   http://127.0.0.1:1 refuses connections (ECONNREFUSED); requests get 502 until it runs')
+    const origin = /postern +(http:\S+)/.exec(text)?.[1] ?? ''
+    const key = /X-API-Key: (dev_[\w-]+)/.exec(text)?.[1] ?? ''
+    expect(text).toContain(`curl -i ${origin}/\n`)
+    const greeted = text.length
+    await fetch(`${origin}/a?token=secret-in-query`)
+    await fetch(`${origin}/b`, { headers: { 'x-api-key': key } })
+    const lines = (): string => text.slice(greeted)
+    await expect.poll(lines).toMatch(/\d\d:\d\d:\d\d 401 GET \/a credential_missing\n\d\d:\d\d:\d\d 502 GET \/b dev-service upstream_unreachable\n/)
+    expect(lines()).not.toMatch(/secret-in-query/)
+    expect(lines()).not.toContain(key)
+    child.kill('SIGINT')
+    await once(child, 'close')
   })
 
   it.each<[string, Record<string, string>]>([['NODE_ENV=production', { NODE_ENV: 'production' }], ['KUBERNETES_SERVICE_HOST', { KUBERNETES_SERVICE_HOST: '10.0.0.1' }]])('refuses to run with %s', async (sign, env) => {

@@ -12,6 +12,10 @@ export interface DevState {
   readonly audience: string
   readonly apiKey: string
   readonly pid: number
+  /** Of Postern, once it listens: `http://127.0.0.1:8080`. */
+  readonly origin?: string
+  /** Path of the config of that run; gone when it has ended. */
+  readonly config?: string
 }
 
 export interface DevKey {
@@ -52,7 +56,7 @@ function isKey(value: unknown): value is DevKey {
 function isState(value: unknown): value is DevState {
   if (!isRecord(value)) return false
   const { key, issuer, audience, apiKey, pid } = value
-  return isKey(key) && [issuer, audience, apiKey].every(isText) && typeof pid === 'number'
+  return isKey(key) && [issuer, audience, apiKey].every(isText) && typeof pid === 'number' && [value['origin'], value['config']].every((each) => each === undefined || isText(each))
 }
 
 /** The state of the last dev run, or undefined when there was none (or its file is not one). */
@@ -65,17 +69,23 @@ export function readDevState(env: NodeJS.ProcessEnv): DevState | undefined {
   }
 }
 
-/** Replaces the state in one step; only this user may read it. */
-export function writeDevState(env: NodeJS.ProcessEnv, state: DevState): void {
+/** The folder, made when it is absent; only this user may look into it. */
+export function makeStateFolder(env: NodeJS.ProcessEnv): string {
   const folder = stateFolder(env)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   chmodSync(folder, 0o700)
+  return folder
+}
+
+/** Replaces the state in one step; only this user may read it. */
+export function writeDevState(env: NodeJS.ProcessEnv, state: DevState): void {
+  const folder = makeStateFolder(env)
   const next = join(folder, `${FILE}.${process.pid}`)
   writeFileSync(next, JSON.stringify(state), { mode: 0o600, flag: 'w' })
   renameSync(next, join(folder, FILE))
 }
 
-export function isRunning({ pid }: DevState): boolean {
+export function isRunning({ pid }: Pick<DevState, 'pid'>): boolean {
   try {
     process.kill(pid, 0)
     return true
@@ -86,12 +96,19 @@ export function isRunning({ pid }: DevState): boolean {
 
 const ISSUER = 'https://dev.postern.localhost'
 
-/** The key and names of this checkout, made on the first run; the API key is new on every run. */
+/** The dev instance of this checkout that runs now, if one does. */
+export function runningDev(env: NodeJS.ProcessEnv): DevState | undefined {
+  const state = readDevState(env)
+  return state && state.pid !== process.pid && isRunning(state) ? state : undefined
+}
+
+/**
+ * The key and names of this checkout, made on the first run; the API key is new on every run. Writes nothing: the state belongs to
+ * the run before until this one listens.
+ */
 export async function prepareDevState(env: NodeJS.ProcessEnv): Promise<DevState> {
   const key = readDevState(env)?.key ?? (await newKey())
-  const state = { key, issuer: ISSUER, audience: 'postern-dev', apiKey: `dev_${randomBytes(24).toString('base64url')}`, pid: process.pid }
-  writeDevState(env, state)
-  return state
+  return { key, issuer: ISSUER, audience: 'postern-dev', apiKey: `dev_${randomBytes(24).toString('base64url')}`, pid: process.pid }
 }
 
 async function newKey(): Promise<DevKey> {
