@@ -66,7 +66,7 @@ async function explain(loaded: LoadedConfig, { method, path, token, key, ip, hea
     const sketch = await sketchRequest({ positionals: [method, path], options, terminal: { readInput: async () => '' } }, loaded.config)
     const compiled = compileLoaded(loaded, { resources, options: { limiter: lookingLimiter() } })
     await providersTried(compiled)
-    return explanationText(await explainRequest(sketch, compiled.gateway, resources.clock), compiled.gateway, (_color, words) => words)
+    return explanationText(await explainRequest(sketch, compiled.gateway, resources.clock), { gateway: compiled.gateway, mode: loaded.config.mode, paint: (_color, words) => words })
   } catch (error) {
     if (error instanceof UsageError) throw new KeyActRefused('request_invalid', error.message)
     throw error

@@ -1,3 +1,4 @@
+import type { Config } from '../config/schema.ts'
 import type { Attempt, Decision } from '../model/decision.ts'
 import { type Denial, type Evidence, isDenial } from '../model/denial.ts'
 import type { Gateway } from '../model/gateway.ts'
@@ -20,8 +21,20 @@ interface Row {
 
 const shown = (value: unknown): string => (Array.isArray(value) ? value.map(shown).join(', ') : typeof value === 'string' ? JSON.stringify(value) : String(value))
 
+/** `expiredSecondsAgo` and `retry_after` as words. */
+const titleOf = (name: string): string => name.replace(/Ms$/, '').replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replaceAll('_', ' ')
+
+/** Names say what a number is: an instant, a length, or a count. None of them is good for anything below a millisecond. */
+function valueShown(name: string, value: unknown): string {
+  if (typeof value !== 'number') return shown(value)
+  if (/At$/.test(name) && value > 1e12) return new Date(value).toISOString().replace(/\.\d+Z$/, 'Z')
+  return name.endsWith('Ms') ? lengthText(value) : String(Math.round(value))
+}
+
+const lengthText = (ms: number): string => (ms < 1_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1_000)} s`)
+
 const evidenceRows = (evidence: Evidence | undefined): readonly Row[] =>
-  Object.entries(evidence ?? {}).flatMap(([name, value]) => (value === undefined ? [] : [{ title: `  ${name.replaceAll('_', ' ')}`, words: shown(value) }]))
+  Object.entries(evidence ?? {}).flatMap(([name, value]) => (value === undefined ? [] : [{ title: `  ${titleOf(name)}`, words: valueShown(name, value) }]))
 
 /** Members of a denial that say what was seen; the rest has a line of its own. */
 const OWN_LINE: ReadonlySet<string> = new Set(['kind', 'code', 'reason', 'challenges', 'evidence', 'authenticatorId', 'status'])
@@ -93,11 +106,27 @@ function requestRow({ request }: Explanation): readonly Row[] {
   return [{ title: 'request', words: `${method} ${target.scheme}://${target.host}${target.path} from ${client.ip}${hops}` }]
 }
 
-function verdict({ decision, status }: Explanation, paint: Paint): string {
+/** What comes next when nothing is in the way. The query stays out: it may hold a secret. */
+function consequence({ decision, request }: Explanation, gateway: Gateway, mode: Mode): string {
+  if (decision.outcome !== 'allow') return ''
+  if (mode === 'forward_auth') {
+    const told = decision.mutation.set.filter(([name]) => gateway.wire.owned.identity.has(name.toLowerCase()))
+    return `the proxy is told ${told.map(([name, text]) => `${name}: ${text}`).join(', ') || 'nothing of who asks'}`
+  }
+  const { route } = decision
+  const upstream = gateway.upstreams.get(route.upstreamId)
+  const path = request?.target.path ?? '/'
+  if (!upstream) return `sent to ${route.upstreamId}`
+  return `would be sent to ${upstream.socketPath === undefined ? upstream.origin : `unix:${upstream.socketPath} `}${upstream.basePath}${route.rewrite?.(path) ?? path}`
+}
+
+function verdict(explanation: Explanation, { gateway, mode, paint }: Telling): string {
+  const { decision, status } = explanation
   if (decision.outcome === 'answer') return `${paint('green', '✓')} answered here with ${status}`
   if (decision.outcome === 'allow') {
     const { observed } = decision
-    return observed ? `${paint('yellow', '!')} allowed because the route only observes; it would be ${slugOf(observed.denial)}` : `${paint('green', '✓')} allowed, sent to ${decision.route.upstreamId}`
+    const next = consequence(explanation, gateway, mode)
+    return observed ? `${paint('yellow', '!')} allowed because the route only observes; it would be ${slugOf(observed.denial)}; ${next}` : `${paint('green', '✓')} allowed; ${next}`
   }
   const { denial } = decision
   const hint = 'reason' in denial ? REASONS[denial.reason].hint : PROBLEMS[denial.code].detail
@@ -105,15 +134,21 @@ function verdict({ decision, status }: Explanation, paint: Paint): string {
   return [`${paint('red', '✗')} ${paint('bold', `${status} ${denial.code}`)}${slug === denial.code ? '' : `  ${slug}`}`, `  ${hint}`].join('\n')
 }
 
+type Mode = Config['mode']
+
+/** With what an explanation is told. */
+export interface Telling { readonly gateway: Gateway; readonly mode: Mode; readonly paint: Paint }
+
 /** For people: each stage with what it saw and expected, then the verdict, the reason and what mends it. */
-export function explanationText(explanation: Explanation, gateway: Gateway, paint: Paint): string {
+export function explanationText(explanation: Explanation, telling: Telling): string {
+  const { gateway, paint } = telling
   const { decision, steps } = explanation
   const attempted = decision.attempts.some(({ evidence }) => evidence)
   const last = decision.outcome === 'deny' && !attempted ? evidenceRows(seenIn(decision.denial)) : []
   const rows = [...requestRow(explanation), ...steps.flatMap((step) => stageRows(step, gateway)), ...last]
   const width = Math.max(...rows.map(({ title }) => title.length))
   const mark = (good: boolean | undefined): string => (good === undefined ? ' ' : good ? paint('green', '✓') : paint('red', '✗'))
-  return [...rows.map(({ title, words, good }) => `${title.padEnd(width)} ${mark(good)} ${words}`), verdict(explanation, paint)].join('\n')
+  return [...rows.map(({ title, words, good }) => `${title.padEnd(width)} ${mark(good)} ${words}`), verdict(explanation, telling)].join('\n')
 }
 
 function principalData(decision: Decision): Record<string, unknown> | undefined {

@@ -14,12 +14,14 @@ export interface Prepared {
   readonly compiled: Compiled
 }
 
+const fromVariables = (env: NodeJS.ProcessEnv): boolean => Object.keys(env).some((name) => name.startsWith('POSTERN_UPSTREAM'))
+
+/** Whether there is a config, be it a file or variables. */
+export const hasConfig = (invocation: Pick<Invocation, 'options' | 'cwd' | 'env'>): boolean => findConfigFile(invocation) !== undefined || fromVariables(invocation.env)
+
 /** Variables alone can make a config, so no file is fine where one of them is set. */
-export function configFileOf(invocation: Pick<Invocation, 'options' | 'cwd' | 'env'>): string | undefined {
-  const file = findConfigFile(invocation)
-  const variables = Object.keys(invocation.env).some((name) => name.startsWith('POSTERN_UPSTREAM'))
-  return file ?? (variables ? undefined : requireConfigFile(invocation))
-}
+export const configFileOf = (invocation: Pick<Invocation, 'options' | 'cwd' | 'env'>): string | undefined =>
+  findConfigFile(invocation) ?? (fromVariables(invocation.env) ? undefined : requireConfigFile(invocation))
 
 /** What to compile with. */
 export interface Building {

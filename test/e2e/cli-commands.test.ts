@@ -48,6 +48,13 @@ describe('exit codes', () => {
 })
 
 describe('postern explain', () => {
+  it('ends with where the request would go, or with what the proxy is told where another one forwards', async () => {
+    const own = join(folder, 'forward.yaml')
+    writeFileSync(own, CONFIG.replace('upstream: http://127.0.0.1:3000', 'mode: forward_auth'))
+    expect((await explain('GET', '/orders?secret=1', '--key', KEY)).stderr).toMatch(/allowed; would be sent to http:\/\/127\.0\.0\.1:3000\/orders\n$/)
+    expect((await runPostern(['explain', '-c', own, 'GET', '/orders', '--key', KEY])).stderr).toMatch(/allowed; the proxy is told X-User-Id: svc\n$/)
+  })
+
   it('shows every stage of an allowed request, and what the upstream learns', async () => {
     const { code, stderr, stdout } = await explain('GET', '/orders', '--key', KEY)
     expect(code).toBe(0)
