@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { createAuthority } from '../support/certificates.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
-import { startProxy, upstream } from '../support/gateway.ts'
+import { allow, startProxy, upstream } from '../support/gateway.ts'
 import { closeAfterEach } from '../support/opened.ts'
 import { rawClient, rawExchange, startRawUpstream } from '../support/raw-socket.ts'
 
@@ -166,6 +166,18 @@ describe('asking again', () => {
     const proxy = await proxyTo(up.port)
     await wake(proxy.port)
     expect(await rawExchange(proxy.port, 'PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi')).toMatch(/^HTTP\/1\.1 502 /)
+    expect(up.received).toHaveLength(1)
+  })
+
+  it.each([['a length', 'Content-Length: 2\r\n\r\nhi'], ['chunks', 'Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n']])('not even when the whole body had arrived before the decision did: it is gone by then (%s)', async (_title, rest) => {
+    const up = opened(await forgetful())
+    const late = upstream(up.port)
+    const proxy = opened(await startProxy({ upstreams: [late], decide: async (_request, route) => {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      return allow(route)
+    } }))
+    await wake(proxy.port)
+    expect(await rawExchange(proxy.port, `PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${rest}`)).toMatch(/^HTTP\/1\.1 502 /)
     expect(up.received).toHaveLength(1)
   })
 

@@ -6,7 +6,6 @@ import { type Framing, framingOf } from '../../wire/framing.ts'
 import { type Attempt, CLIENT_LEFT, startAttempt, tooLarge } from './attempt.ts'
 import type { UpstreamConnection } from './engine.ts'
 import type { Exchange } from './exchange.ts'
-import { hasUnreadBody } from './linger.ts'
 import { type Errand, outboundHeaders, outboundPath, withoutTransferCoding } from './outbound.ts'
 import { refuse } from './refuse.ts'
 
@@ -52,7 +51,9 @@ export function relay(exchange: Exchange, request: RequestDescription, decision:
   const { presence } = exchange
   const pool = exchange.parts.pools.of(settings)
   const options = dispatchOptions(exchange, errand)
-  const mayRetry = IDEMPOTENT.has(request.method) && !request.body && !hasUnreadBody(exchange.incoming)
+  // A body passes once: what the first attempt has read is nowhere any more, even if all of it had arrived before.
+  const bodiless = framing.kind === 'none' || (framing.kind === 'length' && framing.length === 0)
+  const mayRetry = IDEMPOTENT.has(request.method) && bodiless
   let timer: NodeJS.Timeout | undefined
   let refused = false
 
