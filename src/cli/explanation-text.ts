@@ -27,7 +27,7 @@ const titleOf = (name: string): string => name.replace(/Ms$/, '').replaceAll(/[A
 /** Names say what a number is: an instant, a length, or a count. None of them is good for anything below a millisecond. */
 function valueShown(name: string, value: unknown): string {
   if (typeof value !== 'number') return shown(value)
-  if (/At$/.test(name) && value > 1e12) return new Date(value).toISOString().replace(/\.\d+Z$/, 'Z')
+  if (name.endsWith('At') && value > 1e12) return new Date(value).toISOString().replace(/\.\d+Z$/, 'Z')
   return name.endsWith('Ms') ? lengthText(value) : String(Math.round(value))
 }
 
