@@ -1,10 +1,12 @@
 import { createServer as createPlain, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import { createServer as createSecure } from 'node:https'
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { canonicalIp, type CidrSet, partitionOfIp } from '../../base/cidr.ts'
+import type { DurationMs } from '../../base/time.ts'
 import type { Observer } from '../../model/event.ts'
+import { watchNewcomers } from './newcomers.ts'
 import type { Peers } from './peer.ts'
 import { takeProxyHeader } from './proxy-header.ts'
 import type { ListenerSettings, ListenerTls } from './settings.ts'
@@ -31,8 +33,10 @@ export type ListenAddress = { readonly host: string; readonly port: number } | {
 export interface Listener {
   /** @throws (rejects) with the system's error when the address cannot be had */
   readonly listen: () => Promise<ListenAddress>
-  /** Takes no new connections and closes idle ones. */
-  readonly stop: () => void
+  /** Takes what the system has accepted for us, then no new connections, and closes idle ones. */
+  readonly stop: () => Promise<void>
+  /** Resolves when every connection that was taken has asked for something, but no later than after `ms`. */
+  readonly heard: (ms: DurationMs) => Promise<void>
   readonly closeIdle: () => void
   /** Upgraded sockets are not among them. */
   readonly closeAll: () => void
@@ -172,6 +176,7 @@ export function createListener(context: ListenerContext, events: ListenerEvents)
   guardConnections(server, context)
   if (tls) refuseBadCertificates(server, tls)
   attach(server, events)
+  const newcomers = watchNewcomers(server, tls !== undefined)
   let unfollow = (): void => undefined
   return {
     listen: async () => {
@@ -180,11 +185,15 @@ export function createListener(context: ListenerContext, events: ListenerEvents)
       if (tls && 'setSecureContext' in server) unfollow = followCertificate(server as ReturnType<typeof createSecure>, tls, observer)
       return address
     },
-    stop: () => {
+    stop: async () => {
       unfollow()
+      await newcomers.taken()
+      // Of node:net first, which only closes the listening socket: whatever is done before that, connections may arrive during.
+      NetServer.prototype.close.call(server)
       server.close()
       server.closeIdleConnections()
     },
+    heard: newcomers.heard,
     closeIdle: () => server.closeIdleConnections(),
     closeAll: () => server.closeAllConnections(),
   }

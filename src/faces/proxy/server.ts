@@ -34,6 +34,8 @@ export interface ProxyFaceSettings {
 }
 
 const MAX_IN_FLIGHT = 10_000
+/** How long a connection that was taken has to say what it wants once nobody else is taken. */
+const HEARING_MS: DurationMs = 500
 
 /** Hands on what is for somebody else; counted, so that a drain waits for it. */
 function withAside({ request }: Pick<ListenerEvents, 'request'>, aside: Aside, { peers, inFlight, isDraining, listener }: FaceParts): ListenerEvents['request'] {
@@ -82,14 +84,15 @@ export function createProxyFace({ gateway, observer, clock, pools, listener: set
 
   const drain = async (timeoutMs: DurationMs): Promise<void> => {
     isDraining = true
-    listener.stop()
+    await listener.stop()
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs)
     })
     // An answer that had promised to keep its connection leaves an idle one behind.
     const sweep = setInterval(listener.closeIdle, 100)
-    await Promise.race([Promise.all([tunnels.closeAll(GOING_AWAY), inFlight.empty()]), late])
+    const served = listener.heard(Math.min(timeoutMs, HEARING_MS)).then(inFlight.empty)
+    await Promise.race([Promise.all([tunnels.closeAll(GOING_AWAY), served]), late])
     clearTimeout(timer)
     clearInterval(sweep)
     vigil.close()
