@@ -52,7 +52,8 @@ describe('who shares a counter', () => {
     const of = (email: unknown): string | undefined => partition({ key: 'body.email|lower|hmac' }, undefined, { body: { email } })
     expect(of('Ada@Example.com ')).toBe(of('ada@example.com'))
     expect(of('ada@example.com')).not.toMatch(/ada/)
-    expect(of(['ada@example.com'])).toBeUndefined()
+    expect(of(['ada@example.com'])).toBe(of('ada@example.com'))
+    expect(of([])).toBeUndefined()
     expect(of(undefined)).toBeUndefined()
   })
 

@@ -45,15 +45,23 @@ function byHeader(name: string): PartitionOf {
   }
 }
 
+/** What loose upstreams make of a value where they expect text: a list of one is its member, a number its digits. Empty: nothing. */
+function looseText(value: unknown): string {
+  if (value === undefined || value === null) return ''
+  if (Array.isArray(value) && value.length <= 1) return looseText(value[0])
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
 /** A member of the body, such as a login's e-mail address: kept only as a keyed hash. */
-function byBody(text: string, secret: Uint8Array): PartitionOf {
-  const [path = '', ...filters] = text.split('|')
+function byBody(key: string, secret: Uint8Array): PartitionOf {
+  const [path = '', ...filters] = key.split('|')
   const names = path.split('.')
   return (request) => {
     let value = request.body?.value
     for (const name of names) value = typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Readonly<Record<string, unknown>>)[name] : undefined
-    if (typeof value !== 'string' || value === '') return undefined
-    const folded = filters.includes('lower') ? value.trim().toLowerCase() : value
+    const text = looseText(value)
+    if (text === '') return undefined
+    const folded = filters.includes('lower') ? text.trim().toLowerCase() : text
     return `body:${path}:${hmacSha256(secret, folded).toString('base64url')}`
   }
 }

@@ -47,6 +47,25 @@ describe('a body whose type is said twice is refused', () => {
   })
 })
 
+describe('a limit by a member of the body', () => {
+  it('counts what an upstream takes for the same text: lists of one, and numbers', async () => {
+    for (const [first, ...others] of [['"d@example.test"', '["D@example.test"]', '[["d@example.test"]]'], ['"491234"', '491234', '[491234]']]) {
+      expect((await post('/login', [JSON_TYPE], `{"email":${first}}`)).status).toBe(200)
+      for (const other of others) expect(await post('/login', [JSON_TYPE], `{"email":${other}}`), other).toEqual({ status: 429, arrived: 0 })
+    }
+  })
+
+  it('counts lists and objects as well, each for itself', async () => {
+    for (const value of ['["e@example.test","f@example.test"]', '{"a":1}', 'true']) {
+      expect([(await post('/login', [JSON_TYPE], `{"email":${value}}`)).status, (await post('/login', [JSON_TYPE], `{"email":${value}}`)).status], value).toEqual([200, 429])
+    }
+  })
+
+  it('does not count what is not there', async () => {
+    for (const body of ['{}', '{}', '{"email":null}', '{"email":""}', '{"email":[]}']) expect((await post('/login', [JSON_TYPE], body)).status).toBe(200)
+  })
+})
+
 describe('a limit that a query asks for', () => {
   it('counts also where the query cannot be read in one way', async () => {
     const body = '{"email":"c@example.test"}'
