@@ -66,6 +66,26 @@ describe('semanticMistakes', () => {
     expect(findings({ mode: 'forward_auth', client_ip: { trusted_proxies: ['10.0.0.1'] }, listen: '127.0.0.1:8080', upstreams: { default: { url: 'http://localhost:8080' } } }).mistakes).toEqual([])
   })
 
+  it('warns of words that look like a method and are none, and of no method that is in use', () => {
+    const routes = [{ match: { path: '/**', methods: ['GTE', 'GET', 'PROPFIND'] } }]
+    expect(texts(findings({ public: ['HAED /healthz', 'GET /readyz'], routes }).warnings)).toEqual([
+      'routes[0].match.methods[0]: "GTE" is no method that clients usually send. Did you mean "GET"?',
+      'public[0]: "HAED" is no method that clients usually send. Did you mean "HEAD"?',
+    ])
+  })
+
+  it.each([
+    ['https://YOUR-PROJECT.supabase.co', 1],
+    ['https://<project>.supabase.co', 1],
+    ['https://auth.example.com', 1],
+    ['https://example.org', 1],
+    ['https://notexample.com', 0],
+    ['https://idp.example.test', 0],
+  ])('issuer %s: %d warnings that it was never filled in', (issuer, count) => {
+    const session = { type: 'jwt', issuer, audience: 'orders', secret: 'x'.repeat(32) }
+    expect(texts(findings({ authenticators: { session } }).warnings).filter((text) => text.startsWith('authenticators.session.issuer: '))).toHaveLength(count)
+  })
+
   it('wants the admin face, when it is on, on an address of its own', () => {
     expect(texts(findings({ admin: { listen: '127.0.0.1:9090', token: 'x'.repeat(32) } }).mistakes)).toEqual(['admin.listen: this is the address of "ops" already'])
     expect(findings({ admin: { listen: '127.0.0.1:9090', token: '' } }).mistakes).toEqual([])

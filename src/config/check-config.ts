@@ -5,7 +5,8 @@ import { browserWarnings, networkWarnings } from './check-openness.ts'
 import { checkListeners } from './check-listeners.ts'
 import { checkLoops } from './check-loop.ts'
 import { checkNames } from './check-names.ts'
-import { checkPaths } from './check-paths.ts'
+import { checkPaths, methodWarnings } from './check-paths.ts'
+import { placeholderWarnings } from './check-placeholders.ts'
 import { checkQuotas } from './check-quotas.ts'
 import { checkStore, storeWarnings } from './compile-store.ts'
 import { namedFiles } from './file-paths.ts'
@@ -45,7 +46,7 @@ export function semanticMistakes(config: Config, { env = {}, readFile }: Surroun
       ...checkStore(config),
       ...(readFile ? checkFiles(config, readFile) : []),
     ],
-    warnings: [...names.warnings, ...forwardAuthWarnings(config), ...checkClientIp(config), ...storeWarnings(config), ...networkWarnings(config), ...browserWarnings(config)],
+    warnings: [...names.warnings, ...forwardAuthWarnings(config), ...checkClientIp(config), ...storeWarnings(config), ...methodWarnings(config), ...placeholderWarnings(config), ...networkWarnings(config), ...browserWarnings(config)],
   }
 }
 

@@ -1,5 +1,6 @@
 import { isDenial } from '../model/denial.ts'
 import { targetOf } from '../wire/target.ts'
+import { suggestion } from './did-you-mean.ts'
 import type { Finding } from './finding.ts'
 import type { Config } from './schema.ts'
 
@@ -22,6 +23,28 @@ export function patternMistake(pattern: string): string | undefined {
 }
 
 const METHOD = /^[A-Z][A-Z-]*$/
+
+/** Methods that somebody uses: of RFC 9110, WebDAV and its relatives, and of caches. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT', 'QUERY', 'SEARCH', 'REPORT', 'PURGE', 'PROPFIND', 'PROPPATCH', 'MKCOL', 'COPY', 'MOVE', 'LOCK', 'UNLOCK', 'ACL', 'BIND', 'UNBIND', 'LINK', 'UNLINK', 'CHECKOUT', 'MERGE', 'MKACTIVITY', 'MKCALENDAR', 'SUBSCRIBE', 'UNSUBSCRIBE', 'NOTIFY', 'SOURCE']
+
+const letters = (word: string): string => [...word].toSorted().join('')
+
+/** Two letters that changed places are the commonest slip in a word of three. */
+function methodMeant(method: string): string {
+  const swapped = METHODS.find((known) => letters(known) === letters(method))
+  return swapped === undefined ? suggestion(method, METHODS) : ` Did you mean "${swapped}"?`
+}
+
+function methodWarning(method: string, path: Finding['path']): Finding[] {
+  if (!METHOD.test(method) || METHODS.includes(method)) return []
+  return [{ path, message: `"${method}" is no method that clients usually send.${methodMeant(method)}` }]
+}
+
+/** Methods that are spelled like one and are none: a route of them is never asked for. */
+export function methodWarnings(config: Config): readonly Finding[] {
+  const ofRoutes = (config.routes ?? []).flatMap(({ match }, index) => (match.methods ?? []).flatMap((method, nth) => methodWarning(method, ['routes', index, 'match', 'methods', nth])))
+  return [...ofRoutes, ...config.public.flatMap((entry, index) => methodWarning(entry.split(' ', 1)[0] ?? '', ['public', index]))]
+}
 
 function hostMistake(host: string): string | undefined {
   if (/:\d+$/.test(host)) return 'expected a host name without a port'

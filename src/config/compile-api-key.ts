@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { sha256Hex } from '../base/bytes.ts'
 import { createApiKeyAuthenticator, type KeyCheck } from '../authenticators/api-key.ts'
 import { anchored, type AssertedSubject } from '../authenticators/asserted-subject.ts'
@@ -7,7 +8,7 @@ import type { Authenticator } from '../model/ports.ts'
 import { carriersOf, complain, forwardingOf, type AuthenticatorContext } from './authenticator-context.ts'
 import { compileManagedKeys } from './compile-managed-keys.ts'
 import { compileStaticKeys, valueFault, type KeyForm } from './compile-static-key.ts'
-import { openKeyList } from './key-list-file.ts'
+import { countShortKeys, openKeyList } from './key-list-file.ts'
 import type { AuthenticatorConfig } from './schema.ts'
 
 type ApiKeyConfig = Extract<AuthenticatorConfig, { type: 'api_key' }>
@@ -64,11 +65,15 @@ function fileKeys({ file }: ApiKeyConfig, form: KeyForm, context: AuthenticatorC
 }
 
 /** Keys that can be guessed are told of, never refused: changing them is up to their owner. */
-function warnOfShortKeys({ keys = [], keys_csv: csv = '', keys_csv_subject: label, recommended_length: length = 0 }: ApiKeyConfig, { warnings, path }: AuthenticatorContext): void {
-  const values = [...keys.map(({ value }) => ['keys', value ?? ''] as const), ...keysOfCsv(csv, label).map(({ value }) => ['keys_csv', value] as const)]
-  for (const place of ['keys', 'keys_csv'] as const) {
-    const short = values.filter(([where, value]) => where === place && value !== '' && value.length < length).length
-    if (short > 0) warnings.push({ path: [...path, place], message: `${short === 1 ? 'a key' : `${short} keys`} of fewer than ${length} characters: make longer ones, such as "openssl rand -hex 32" prints` })
+function warnOfShortKeys({ keys = [], keys_csv: csv = '', keys_csv_subject: label, file, recommended_length: length = 0 }: ApiKeyConfig, { warnings, path }: AuthenticatorContext): void {
+  const short = (values: readonly string[]): number => values.filter((value) => value !== '' && value.length < length).length
+  const counts = [
+    ['keys', short(keys.map(({ value }) => value ?? ''))],
+    ['keys_csv', short(keysOfCsv(csv, label).map(({ value }) => value))],
+    ['file', file === undefined ? 0 : countShortKeys(readFileSync(file, 'utf8'), length)],
+  ] as const
+  for (const [place, count] of counts) {
+    if (count > 0) warnings.push({ path: [...path, place], message: `${count === 1 ? 'a key' : `${count} keys`} of fewer than ${length} characters: make longer ones, such as "openssl rand -hex 32" prints` })
   }
 }
 

@@ -263,6 +263,12 @@ describe('a file of keys', () => {
     expect(await answered(the('keys', second.authenticators), { 'x-api-key': 'first-key' })).toMatchObject({ reason: 'key_unknown' })
   })
 
+  it('is warned of for short keys in clear, as the config is, and never repeats one', () => {
+    const { warnings, mistakes } = compiled({ keys: { type: 'api_key', recommended_length: 32, file: write('keys:\n  - {value: short-key-1}\n  - {value: short-key-2}\n  - {sha256: ' + 'a'.repeat(64) + '}\n') } })
+    expect(mistakes).toEqual([])
+    expect(warnings).toEqual(['authenticators.keys.file: 2 keys of fewer than 32 characters: make longer ones, such as "openssl rand -hex 32" prints'])
+  })
+
   it.each([
     ['empty', ''],
     ['no list', 'keys: 1\n'],

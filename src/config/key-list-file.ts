@@ -25,6 +25,12 @@ export function readKeyList(text: string, form: KeyForm): StaticKeys {
   return keysByDigest(compiled.keys)
 }
 
+/** How many keys of a file stand there in clear and have fewer characters than are recommended. The text must have been read before without a mistake. */
+export function countShortKeys(text: string, recommended: number): number {
+  const parsed = document.safeParse(readSourceTree(text).value)
+  return (parsed.data?.keys ?? []).filter(({ value = '' }) => value !== '' && value.length < recommended).length
+}
+
 /**
  * Keys from a file of their own, read again when it changes. A version with a mistake in it, or an empty one, leaves the last good
  * one in use.

@@ -29,6 +29,29 @@ describe('formatMistakes', () => {
 })
 
 describe('formatSummary', () => {
+  it('has a row for whatever keeps requests out, and one for every limit, those of routes and tiers too', () => {
+    const out = summary(`version: 1
+upstream: http://127.0.0.1:3000
+client_ip: {direct: true}
+require_https: true
+allowed_networks: [10.0.0.0/8]
+denied_networks: [10.6.6.6]
+auth:
+  - api_keys: {keys: [{value: "\${ON}"}, {value: "\${OFF:-}"}], keys_csv: "\${OFF:-}"}
+public: [GET /healthz]
+tiers: {free: {limits: [{name: f, limit: 5/minute}]}}
+routes:
+  - {match: {path: /login, methods: [POST]}, auth: none, require_https: false, rate_limit: [{name: logins, key: client_ip, limit: 3/minute}]}
+  - {match: {path: /paid}, rate_limit: tier, allowed_networks: [192.0.2.0/24]}
+  - {match: {path: /free}, rate_limit: none}
+`, { ON: 'key-one-long' })
+    expect(out).toContain('api_keys     1 key\n')
+    expect(out).toContain('  public      GET /healthz; 1 route with "auth: none", marked OPEN below\n')
+    expect(out).toContain('  limits      none by default\n              on POST /login: logins 3 per minute by client_ip\n              on /paid: those of the tier\n              on /free: none\n              of tier free: f 5 per minute by principal\n')
+    expect(out).toContain('  networks    only 10.0.0.0/8, never 10.6.6.6\n              on /paid: only 192.0.2.0/24\n')
+    expect(out).toContain('  https       required, not required on POST /login\n')
+  })
+
   /** The golden files of test/golden/config show whole summaries. */
   const summary = (text: string, env: NodeJS.ProcessEnv = {}): string => formatSummary(loadConfig({ file: 'postern.yaml', env, readFile: () => ({ text, worldReadable: false }) }))
 

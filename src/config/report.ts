@@ -56,9 +56,11 @@ export function formatSummary(loaded: LoadedConfig, style: ReportStyle = {}): st
     ['order', orderOf(config)],
     ['store', style.stores ?? []],
     ['identity', [Object.entries(config.identity ?? { 'X-User-Id': 'sub' }).map(([header, attribute]) => `${header} ← ${attribute}`).join('    ')]],
-    ['public', config.public.length > 0 ? [config.public.join(', ')] : ['nothing']],
+    ['public', publicOf(config)],
     ['routes', routesOf(config)],
-    ['limits', config.rate_limit.length > 0 ? config.rate_limit.map(quotaText) : ['none by default']],
+    ['limits', limitsOf(config)],
+    ['networks', networksOf(config)],
+    ['https', httpsOf(config)],
     ['client ip', [clientIpText(config)]],
   ]
   const body = sections.flatMap(([title, lines]) => lines.map((line, index) => printable(`  ${(index === 0 ? title : '').padEnd(11)} ${line}`.trimEnd())))
@@ -97,12 +99,25 @@ function describe(authenticator: AuthenticatorConfig): string {
       return `${issuers.join(', ') || Object.keys(authenticator.preset ?? {}).join(', ')}   ${algorithms.join(', ')}${authenticator.audience?.length ? `   aud ${authenticator.audience.join(', ')}` : ''}`
     }
     case 'api_key':
-      return [authenticator.keys && plural(authenticator.keys.length, 'key'), authenticator.keys_csv !== undefined && `${plural(authenticator.keys_csv.split(',').filter((key) => key.trim() !== '').length, 'key')} from a list`, authenticator.file && `keys from ${authenticator.file}`, authenticator.store && 'managed keys'].filter(Boolean).join(', ') || 'no key'
+      return [usableKeys(authenticator.keys), listedKeys(authenticator.keys_csv), authenticator.file && `keys from ${authenticator.file}`, authenticator.store && authenticator.pepper && 'managed keys'].filter(Boolean).join(', ') || 'no key'
     case 'anonymous':
       return 'lets in whoever sends no credential'
     default:
       return otherKind(authenticator)
   }
+}
+
+type ApiKeyConfig = Extract<AuthenticatorConfig, { type: 'api_key' }>
+
+/** A key whose variable is unset is off. */
+function usableKeys(keys: ApiKeyConfig['keys'] = []): string | undefined {
+  const usable = keys.filter(({ value, sha256 }) => sha256 !== undefined || (value !== undefined && value !== '')).length
+  return usable > 0 ? plural(usable, 'key') : undefined
+}
+
+function listedKeys(csv = ''): string | undefined {
+  const listed = csv.split(',').filter((key) => key.trim() !== '').length
+  return listed > 0 ? `${plural(listed, 'key')} from a list` : undefined
 }
 
 /** Kinds that have nothing to add to their name and address. */
@@ -140,6 +155,44 @@ function guardOf(route: RouteConfig): string {
   const guard = isGuarded(route) ? `${how}${names.join(', ') || 'every authenticator, any of them'}` : 'OPEN to everybody'
   const demands = [...route.scopes.map((scope) => `scope ${scope}`), ...route.roles.map((role) => `role ${role}`), ...(route.min_tier ? [`tier ${route.min_tier}`] : [])]
   return [guard, ...(demands.length > 0 ? [`needs ${demands.join(', ')}`] : []), ...(route.mode === 'observe' ? ['only observed, not enforced'] : [])].join('   ')
+}
+
+/** What nobody needs a credential for. */
+function publicOf(config: Config): readonly string[] {
+  const open = (config.routes ?? []).filter((route) => !isGuarded(route) && route.deny === undefined).length
+  const parts = [...(config.public.length > 0 ? [config.public.join(', ')] : []), ...(open > 0 ? [`${plural(open, 'route')} with "auth: none", marked OPEN below`] : [])]
+  return [parts.join('; ') || 'nothing']
+}
+
+const titleOf = ({ name, match }: RouteConfig): string => name ?? [(match.methods ?? []).join(','), match.path.join(', ')].filter((part) => part !== '').join(' ')
+
+/** The general ones first, then those of routes and tiers that have their own. */
+function limitsOf({ rate_limit: general, routes = [], tiers = {} }: Config): readonly string[] {
+  const own = routes.flatMap((route) => (route.rate_limit === undefined || route.deny !== undefined ? [] : [`on ${titleOf(route)}: ${typeof route.rate_limit === 'string' ? ofTier(route.rate_limit) : route.rate_limit.map(quotaText).join('; ') || 'none'}`]))
+  const ofTiers = Object.entries(tiers).flatMap(([tier, { limits }]) => (limits.length > 0 ? [`of tier ${tier}: ${limits.map(quotaText).join('; ')}`] : []))
+  return [...(general.length > 0 ? general.map(quotaText) : ['none by default']), ...own, ...ofTiers]
+}
+
+const ofTier = (word: 'tier' | 'none'): string => (word === 'tier' ? 'those of the tier' : 'none')
+
+const networkText = (allowed: readonly string[] | undefined, denied: readonly string[] | undefined): readonly string[] => [
+  ...(allowed && allowed.length > 0 ? [`only ${allowed.join(', ')}`] : []),
+  ...(denied && denied.length > 0 ? [`never ${denied.join(', ')}`] : []),
+]
+
+/** Who may ask at all; nothing where everybody may. */
+function networksOf({ allowed_networks, denied_networks, routes = [] }: Config): readonly string[] {
+  const own = routes.flatMap((route) => {
+    const text = networkText(route.allowed_networks, route.denied_networks)
+    return text.length > 0 ? [`on ${titleOf(route)}: ${text.join(', ')}`] : []
+  })
+  const general = networkText(allowed_networks, denied_networks)
+  return [...(general.length > 0 ? [general.join(', ')] : []), ...own]
+}
+
+function httpsOf({ require_https: required, routes = [] }: Config): readonly string[] {
+  const own = routes.flatMap((route) => (route.require_https === undefined || route.require_https === required ? [] : [`${route.require_https ? 'required' : 'not required'} on ${titleOf(route)}`]))
+  return required ? [['required', ...own].join(', ')] : own.length > 0 ? [own.join(', ')] : []
 }
 
 function quotaText({ name, limit, window, key, burst, shadow }: QuotaConfig): string {
