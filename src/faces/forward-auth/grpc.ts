@@ -13,6 +13,8 @@ export interface GrpcAuthorizationOptions extends Omit<ForwardAuthOptions, 'dedi
   readonly maxHeaders: number
   /** Checks at once; more are answered 503. */
   readonly maxInFlight: number
+  /** Until a call has said all of what it asks. Default 10 s. */
+  readonly messageTimeoutMs?: DurationMs
 }
 
 /** Envoy's ext_authz over gRPC, on a listener of its own: HTTP/2 without TLS, for the same machine, pod or mesh. */
@@ -32,15 +34,20 @@ const MAX_MESSAGE = 1_048_576
 /** gRPC statuses of calls that are no checks. */
 const INVALID_ARGUMENT = 3, RESOURCE_EXHAUSTED = 8, UNIMPLEMENTED = 12
 
+const MESSAGE_TIMEOUT_MS: DurationMs = 10_000
+
+/** Whether nobody is left to answer. A stream that is closed and not yet destroyed throws when it is written to, which would end the process. */
+const isGone = (stream: ServerHttp2Stream): boolean => stream.destroyed || stream.closed || stream.aborted
+
 /** A call without an answer: to Envoy an error, which it lets pass only with `failure_mode_allow`. */
 const fail = (stream: ServerHttp2Stream, status: number, message: string): void => {
-  if (stream.headersSent || stream.destroyed) return void stream.close()
+  if (stream.headersSent || isGone(stream)) return void stream.close()
   stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(status), 'grpc-message': message }, { endStream: true })
 }
 
 /** One answer: a message behind a flag and its length, and the status in the trailers. */
 function send(stream: ServerHttp2Stream, message: Buffer): void {
-  if (stream.destroyed) return
+  if (isGone(stream)) return
   const prefix = Buffer.alloc(5)
   prefix.writeUInt32BE(message.length, 1)
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
@@ -75,7 +82,7 @@ function read(stream: ServerHttp2Stream, then: (body: Buffer) => void): void {
     else if (!stream.headersSent) fail(stream, RESOURCE_EXHAUSTED, 'the message is too large')
   })
   stream.on('end', () => {
-    if (!stream.headersSent) then(Buffer.concat(chunks))
+    if (!stream.headersSent && !isGone(stream)) then(Buffer.concat(chunks))
   })
 }
 
@@ -132,7 +139,11 @@ function serve(server: Http2Server, options: GrpcAuthorizationOptions): { readon
     stream.on('error', () => undefined)
     count += 1
     options.observer.opened('request', 'forward_auth')
+    // A call that is never ended would keep its room for ever, whoever began it.
+    const late = setTimeout(() => stream.close(), options.messageTimeoutMs ?? MESSAGE_TIMEOUT_MS)
+    stream.once('end', () => clearTimeout(late))
     stream.once('close', () => {
+      clearTimeout(late)
       count -= 1
       options.observer.closed('request', 'forward_auth')
       if (count === 0) wake()
