@@ -33,10 +33,11 @@ export type ListenAddress = { readonly host: string; readonly port: number } | {
 export interface Listener {
   /** @throws (rejects) with the system's error when the address cannot be had */
   readonly listen: () => Promise<ListenAddress>
-  /** Takes what the system has accepted for us, then no new connections, and closes idle ones. */
-  readonly stop: () => Promise<void>
-  /** Resolves when every connection that was taken has asked for something, but no later than after `ms`. */
-  readonly heard: (ms: DurationMs) => Promise<void>
+  /**
+   * Takes what the system has accepted for us, then no new connections; gives those that have not asked for anything yet up to
+   * `hearingMs` to do so, and closes idle ones.
+   */
+  readonly stop: (hearingMs: DurationMs) => Promise<void>
   readonly closeIdle: () => void
   /** Upgraded sockets are not among them. */
   readonly closeAll: () => void
@@ -185,15 +186,15 @@ export function createListener(context: ListenerContext, events: ListenerEvents)
       if (tls && 'setSecureContext' in server) unfollow = followCertificate(server as ReturnType<typeof createSecure>, tls, observer)
       return address
     },
-    stop: async () => {
+    stop: async (hearingMs) => {
       unfollow()
       await newcomers.taken()
-      // Of node:net first, which only closes the listening socket: whatever is done before that, connections may arrive during.
+      // Of node:net first, which closes the listening socket and nothing else: for node:http a connection without a request is an idle one.
       NetServer.prototype.close.call(server)
+      await newcomers.heard(hearingMs)
       server.close()
       server.closeIdleConnections()
     },
-    heard: newcomers.heard,
     closeIdle: () => server.closeIdleConnections(),
     closeAll: () => server.closeAllConnections(),
   }

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http'
-import { connect, type AddressInfo, type Socket } from 'node:net'
+import { connect, Server as NetServer, type AddressInfo, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Newcomers, watchNewcomers } from './newcomers.ts'
@@ -30,7 +30,7 @@ afterEach(() => {
 describe('connections that came just before the end', () => {
   it('are waited for until each has asked, and its answer is not cut off', async () => {
     const client = await arrive()
-    server.close()
+    NetServer.prototype.close.call(server)
     let heard = false
     const hearing = newcomers.heard(10_000).then(() => void (heard = true))
     await new Promise(setImmediate)

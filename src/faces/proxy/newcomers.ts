@@ -36,7 +36,8 @@ export function watchNewcomers(server: Server, secure: boolean): Newcomers {
       for (let turns = 0; turns < MOST_TURNS; turns += 1) {
         const [before, began] = [came, performance.now()]
         await turn()
-        if (came === before && performance.now() - began < SHORT_TURN_MS) return
+        // The first turn may end without the system having been asked.
+        if (turns > 0 && came === before && performance.now() - began < SHORT_TURN_MS) return
       }
     },
     heard: async (ms) => {

@@ -84,15 +84,14 @@ export function createProxyFace({ gateway, observer, clock, pools, listener: set
 
   const drain = async (timeoutMs: DurationMs): Promise<void> => {
     isDraining = true
-    await listener.stop()
+    await listener.stop(Math.min(timeoutMs, HEARING_MS))
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs)
     })
     // An answer that had promised to keep its connection leaves an idle one behind.
     const sweep = setInterval(listener.closeIdle, 100)
-    const served = listener.heard(Math.min(timeoutMs, HEARING_MS)).then(inFlight.empty)
-    await Promise.race([Promise.all([tunnels.closeAll(GOING_AWAY), served]), late])
+    await Promise.race([Promise.all([tunnels.closeAll(GOING_AWAY), inFlight.empty()]), late])
     clearTimeout(timer)
     clearInterval(sweep)
     vigil.close()
