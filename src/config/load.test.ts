@@ -146,6 +146,26 @@ describe('loadConfig', () => {
     expect(isSecret(['authenticators', 'jwt', 'secret', 0])).toBe(true)
   })
 
+  it('shows what a variable holds where that is no secret, and where it came from', () => {
+    expect(mistakesOf({ text: `${MINIMAL}listen: "\${PORT}"\nrate_limit: [{name: a, limit: "\${LIMIT}/minutes"}]\n`, env: { PORT: '8080x', LIMIT: '100' } })).toEqual([
+      expect.stringContaining('"8080x" (from "${PORT}") – expected'),
+      expect.stringContaining('"100/minutes" (from "${LIMIT}/minutes") – expected'),
+    ])
+  })
+
+  it.each([
+    ['a variable that is called like a secret', 'listen: "${API_TOKEN}"', { API_TOKEN: 'hunter2' }],
+    ['a variable with the value of a secret', 'listen: "${PORT}"\nstore: "${X}"', { PORT: 'hunter2', X: 'hunter2' }],
+    ['a URL with a password', 'public_url: "${URL}"', { URL: 'https://u:hunter2@api.example' }],
+    ['a list of keys that is none', 'authenticators: {k: {type: api_key, keys: "${LIST}"}}', { LIST: 'hunter2' }],
+    ['an override from a file', '', { POSTERN_LISTEN_FILE: '/etc/postern/s' }],
+  ])('never shows %s', (_title, line, env) => {
+    const text = `${line.includes('authenticators') ? MINIMAL.split('auth:')[0] : MINIMAL}${line}\n`
+    const found = mistakesOf({ text, env, files: { '/etc/postern/s': 'hunter2' } })
+    expect(found.length).toBeGreaterThan(0)
+    expect(found.join('\n')).not.toContain('hunter2')
+  })
+
   it('never repeats a secret in a mistake', () => {
     const text = `${MINIMAL}listen: \${file:s}\nops: \${S}\npublic: \${S}\nrate_limit: [{name: a, limit: "\${S}", key: "\${S}"}]\nroutes: [{match: {path: "\${S}"}, auth: ["\${S}"], upstream: "\${S}"}]\n`
     const found = mistakesOf({ text, env: { S: 'hunter2' }, files: { '/etc/postern/s': 'hunter2' } })

@@ -3,13 +3,14 @@ import { dirname, resolve } from 'node:path'
 import { semanticMistakes, type Finding } from './check-config.ts'
 import { withAbsolutePaths } from './file-paths.ts'
 import { fillReferences } from './fill.ts'
-import type { Hidden } from './hide.ts'
+import { hiddenPaths, type Hidden } from './hide.ts'
 import { ConfigFileError, pathText, type ConfigPath, type Mistake, type PlacedMistake } from './mistake.ts'
-import { isSecretPath, mistakesOf } from './mistakes-of.ts'
+import { mistakesOf } from './mistakes-of.ts'
 import { applyOverrides, type VariableMistake } from './overrides.ts'
 import { parseTree, type Parsed } from './parse.ts'
 import { createPlaces, inOrder, type Origin } from './places.ts'
 import { configSchema, type Config } from './schema.ts'
+import { isSecretPath } from './secret-keys.ts'
 import { createSecrets, readFromDisk, unreadable, type ReadFile } from './secrets.ts'
 import { writeOutShortForms } from './short-form.ts'
 import { readSourceTree, type Place } from './source-tree.ts'
@@ -84,22 +85,27 @@ function read({ file, env, readFile = readFromDisk }: LoadInput) {
   const overridden = applyOverrides({ tree: filled.tree, env, secrets })
   const normal = writeOutShortForms(overridden.tree)
   const tree = withAbsolutePaths(normal.tree, directory)
-  const hidden: Hidden = { tree: overridden.tree, written: new Map([...filled.written, ...overridden.origins]), paths: [...filled.paths, ...overridden.paths] }
-  const writtenAs = (path: ConfigPath): string | undefined => hidden.written.get(pathText(normal.fileOf(path)))
+  const referred: Hidden = { tree: overridden.tree, written: new Map([...filled.written, ...overridden.origins]), paths: [...filled.paths, ...overridden.paths] }
+  const hidden: Hidden = { ...referred, paths: hiddenPaths(referred) }
+  const secret = new Set(hidden.paths.map(pathText))
+  const reference = (path: ConfigPath): string | undefined => referred.written.get(pathText(normal.fileOf(path)))
+  const isHidden = (path: ConfigPath): boolean => secret.has(pathText(normal.fileOf(path)))
   return {
-    text, file: name, unread, secrets, filled, overridden, normal, tree, writtenAs,
+    text, file: name, unread, secrets, filled, overridden, normal, tree,
+    writtenAs: (path: ConfigPath) => (isHidden(path) ? reference(path) : undefined),
+    cameFrom: (path: ConfigPath) => (isHidden(path) ? undefined : reference(path)),
     parsed: parseTree(tree),
     places: createPlaces({ source, file: name, overridden, hidden, fileOf: normal.fileOf }),
-    isReferred: (path: ConfigPath) => writtenAs(path) !== undefined,
+    isReferred: (path: ConfigPath) => reference(path) !== undefined,
     watched: [...own, ...secrets.files.keys()],
   }
 }
 
 /** Everything that is to be said about a config, in no order. */
-function judge({ parsed, tree, unread, filled, overridden, normal, places, writtenAs }: Reading, { env, readFile = readFromDisk }: LoadInput): { mistakes: readonly PlacedMistake[]; warnings: readonly PlacedMistake[] } {
+function judge({ parsed, tree, unread, filled, overridden, normal, places, writtenAs, cameFrom }: Reading, { env, readFile = readFromDisk }: LoadInput): { mistakes: readonly PlacedMistake[]; warnings: readonly PlacedMistake[] } {
   const broken = filled.mistakes.map(({ path }) => path)
   const brokenTexts = new Set(broken.map(pathText))
-  const spelling = mistakesOf(parsed.issues, { schema: configSchema, tree, writtenAs })
+  const spelling = mistakesOf(parsed.issues, { schema: configSchema, tree, writtenAs, cameFrom })
     .map((mistake) => ({ ...mistake, path: normal.fileOf(mistake.path) }))
     .filter(({ path }) => !brokenTexts.has(pathText(path)))
   const meaning = parsed.config ? semanticMistakes(parsed.config, { env, readFile }) : { mistakes: [], warnings: [] }

@@ -1,14 +1,17 @@
 import type { z } from 'zod'
 import { suggestion } from './did-you-mean.ts'
 import { pathText, type ConfigPath, type Mistake } from './mistake.ts'
+import { isSecretPath } from './secret-keys.ts'
 import { isMap, keysAt, valueAt } from './schema-walk.ts'
 
 /** What is known about the tree that was parsed. */
 export interface Judged {
   readonly schema: z.core.$ZodType
   readonly tree: unknown
-  /** How a value that came from a reference is written in the file; such a value is never shown. */
+  /** How a value that came from a reference and must not be shown is written in the file. */
   readonly writtenAs?: (path: ConfigPath) => string | undefined
+  /** The same of a value that came from a reference and may be shown. */
+  readonly cameFrom?: (path: ConfigPath) => string | undefined
 }
 
 type Issue = z.core.$ZodIssue
@@ -20,18 +23,6 @@ type Fault =
   | { readonly kind: 'wrong'; readonly path: ConfigPath; readonly expected: string; readonly choices: readonly string[]; readonly wrongType: boolean; readonly key?: true }
 
 const TYPES: Readonly<Record<string, string>> = { string: 'text', number: 'a number', int: 'a whole number', boolean: 'true or false', object: 'a map of keys', record: 'a map', array: 'a list' }
-
-/** Keys whose values are secrets by nature, referred to or not. */
-const SECRET_KEYS = new Set(['secret', 'secrets', 'legacy_secret', 'client_secret', 'private_key', 'value', 'sha256', 'keys_csv', 'pepper', 'previous_peppers', 'password', 'token', 'api_key', 'store'])
-
-/** Maps whose values may be anything: header fields, and a store, whose URLs carry passwords. */
-const SECRET_MAPS = new Set(['set', 'headers', 'store'])
-
-/** Whether what stands at a path must not be shown, whatever it is. */
-export function isSecretPath(path: ConfigPath): boolean {
-  const keys = path.filter((segment) => typeof segment === 'string')
-  return SECRET_KEYS.has(keys.at(-1) ?? '') || SECRET_MAPS.has(keys.at(-2) ?? '')
-}
 
 /** Turns what the parser says into what an operator needs: what was seen, where, what was expected, the nearest right spelling. */
 export function mistakesOf(issues: readonly Issue[], judged: Judged): readonly Mistake[] {
@@ -121,8 +112,8 @@ const oneOf = (words: readonly string[]): string => (words.length > 0 && words.l
 
 const MAX_SHOWN = 60
 
-/** The value seen, as JSON, short; a secret as its reference or not at all. */
-function shownValue(path: ConfigPath, { tree, writtenAs }: Judged): string {
+/** The value seen, as JSON, short, with the reference that it came from; a secret as its reference or not at all. */
+function shownValue(path: ConfigPath, { tree, writtenAs, cameFrom }: Judged): string {
   const written = writtenAs?.(path)
   if (written !== undefined) return `the value of ${JSON.stringify(written)}`
   if (isSecretPath(path)) return 'this value (not shown)'
@@ -130,5 +121,6 @@ function shownValue(path: ConfigPath, { tree, writtenAs }: Judged): string {
   if (Array.isArray(value)) return 'a list'
   if (isMap(value)) return 'a map'
   const text = JSON.stringify(value)
-  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN - 1)}…`
+  const from = cameFrom?.(path)
+  return `${text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN - 1)}…`}${from === undefined ? '' : ` (from ${JSON.stringify(from)})`}`
 }
