@@ -157,6 +157,10 @@ describe('semanticMistakes', () => {
     expect(findings({ tiers: { free: { limits: [same] }, pro: { limits: [{ name: 'a', limit: '1000/minute' }] } } }).mistakes).toEqual([])
   })
 
+  it('refuses tiers named by digits, which would be put in another order than the file has', () => {
+    expect(findings({ tiers: { '2': { limits: [] }, '1': { limits: [] } } }).mistakes.join()).toContain('starts with a letter')
+  })
+
   it('lets two policies be reported that never apply together', () => {
     const report = (when: string) => ({ name: when, limit: '1/second', report: 'legacy', when })
     expect(findings({ rate_limit: [report('anonymous'), report('identified')] }).mistakes).toEqual([])

@@ -20,6 +20,7 @@ export function checkNames(config: Config): Findings {
     ]),
     ...unlabelled(authenticators, 'authenticators'),
     ...unlabelled(upstreams, 'upstreams'),
+    ...unlabelled(tiers, 'tiers'),
     ...(authenticators.includes('none') ? [{ path: ['authenticators', 'none'], message: '"none" means no authentication on a route; use another name', at: 'key' as const }] : []),
     ...needed(config, authenticators, upstreams),
     ...assertions(config),

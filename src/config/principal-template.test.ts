@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { principal } from '../../test/support/described.ts'
 import type { Principals } from '../model/principal.ts'
-import { compilePrincipalJson, compilePrincipalTemplate, PrincipalTemplateError } from './principal-template.ts'
+import { compilePrincipalJson, compilePrincipalTemplate, PrincipalTemplateError, textOf } from './principal-template.ts'
 
 const names = new Set(['user', 'api_key'])
 const alice = principal('alice', {
@@ -40,6 +40,14 @@ describe('compilePrincipalTemplate', () => {
     ['constant text', 'constant text'],
   ])('%s is %j', (text, expected) => {
     expect(compilePrincipalTemplate(text, names)(who)).toEqual(expected)
+  })
+
+  it('never lets one entry of a list read as two', () => {
+    const odd = principal('eve', { authenticatorId: 'user', roles: ['a,admin', 'b c'] })
+    const eve: Principals = { primary: odd, byAuthenticator: new Map([['user', odd]]), requiredScopes: new Map() }
+    expect(compilePrincipalTemplate('{{principal.roles|comma}}', names)(eve)).toBe('a%2Cadmin,b c')
+    expect(compilePrincipalTemplate('{{principal.roles|space}}', names)(eve)).toBe('a,admin b%20c')
+    expect(textOf(compilePrincipalTemplate('roles', names)(eve))).toBe('a%2Cadmin,b c')
   })
 
   it('has no value for nobody', () => {

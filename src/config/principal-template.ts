@@ -50,14 +50,17 @@ function valueOf(principal: Principal | undefined, path: readonly string[]): unk
   return named ? named(principal) : attributeAt(principal.attributes, path)
 }
 
+/** The separator inside an entry is percent-encoded: the one role `a,admin` must not read as two. */
+const joined = (values: readonly unknown[], separator: ',' | ' '): string => values.map((value) => String(value).replaceAll(separator, separator === ',' ? '%2C' : '%20')).join(separator)
+
 function filtered(value: unknown, filter: Filter): unknown {
   switch (filter) {
     case 'present':
       return value !== undefined
     case 'space':
-      return Array.isArray(value) ? value.join(' ') : value
+      return Array.isArray(value) ? joined(value, ' ') : value
     case 'comma':
-      return Array.isArray(value) ? value.join(',') : value
+      return Array.isArray(value) ? joined(value, ',') : value
     case 'lower':
       return typeof value === 'string' ? value.toLowerCase() : value
     case 'json':
@@ -68,7 +71,7 @@ function filtered(value: unknown, filter: Filter): unknown {
 /** Text of a value as a header carries it: lists comma-separated, objects as JSON. */
 export function textOf(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined
-  if (Array.isArray(value)) return value.length === 0 ? undefined : value.join(',')
+  if (Array.isArray(value)) return value.length === 0 ? undefined : joined(value, ',')
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
