@@ -90,6 +90,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     options: {
       claim: { type: 'string', value: 'NAME=VALUE', multiple: true, help: 'a further claim, JSON or text; may be repeated' },
       scopes: { type: 'string', value: 'A,B', help: 'scopes' },
+      aud: { type: 'string', value: 'AUDIENCE', help: 'for whom it is; default the dev instance, which refuses every other' },
       exp: { type: 'string', value: 'DURATION', help: 'how long it lives; default 5m, negative for an expired one' },
     },
     load: () => import('./token.ts'),

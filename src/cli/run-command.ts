@@ -23,10 +23,13 @@ function parse(argv: readonly string[]): Call {
   const { values, positionals } = parsed(isOption(argv[0]) ? argv : argv.slice(1), command)
   const { minimum, maximum } = command
   if (values['help'] !== true && (positionals.length < minimum || positionals.length > maximum)) {
-    throw new UsageError(`postern ${name} takes ${command.arguments === '' ? 'no arguments' : command.arguments}, got ${positionals.length === 0 ? 'none' : positionals.join(' ')}`)
+    throw new UsageError(`postern ${name} takes ${command.arguments === '' ? 'no arguments' : command.arguments}, got ${positionals.length === 0 ? 'none' : positionals.join(' ')}${upstreamMeant(name, positionals)}`)
   }
   return { name, command, options: values, positionals }
 }
+
+/** `postern dev http://localhost:3000` is clear enough to be answered with how it is written. */
+const upstreamMeant = (name: string, [first = '']: readonly string[]): string => (name === 'dev' && /^https?:\/\//.test(first) ? `. To guard that API: \`npm start -- --upstream ${first}\`` : '')
 
 function parsed(args: readonly string[], command: Command): { values: OptionValues; positionals: string[] } {
   try {
@@ -36,9 +39,12 @@ function parsed(args: readonly string[], command: Command): { values: OptionValu
   }
 }
 
-function failed(error: unknown, terminal: Terminal): number {
+/** Where the arguments of the command that was meant are explained. */
+const helpFor = ([name = '']: readonly string[]): string => (Object.hasOwn(COMMANDS, name) ? `postern ${name} --help` : 'postern --help')
+
+function failed(error: unknown, terminal: Terminal, argv: readonly string[]): number {
   if (error instanceof UsageError) {
-    terminal.complain(`${terminal.paint('red', '✗')} ${error.message}\n  postern --help`)
+    terminal.complain(`${terminal.paint('red', '✗')} ${error.message}\n  ${helpFor(argv)}`)
     return EXIT.usage
   }
   if (error instanceof OperatorError) {
@@ -74,6 +80,6 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     }
     return await execute(parse(argv), terminal)
   } catch (error) {
-    return failed(error, terminal)
+    return failed(error, terminal, argv)
   }
 }

@@ -25,7 +25,8 @@ function claim(text: string): [string, unknown] {
 
 function claimsOf(options: OptionValues): Record<string, unknown> {
   const scopes = textOption(options, 'scopes')
-  return { ...Object.fromEntries(textOptions(options, 'claim').map(claim)), ...(scopes === undefined ? {} : { scope: scopes.split(/[, ]+/).filter((scope) => scope !== '').join(' ') }) }
+  const audience = textOption(options, 'aud')
+  return { ...Object.fromEntries(textOptions(options, 'claim').map(claim)), ...(audience !== undefined && { aud: audience }), ...(scopes === undefined ? {} : { scope: scopes.split(/[, ]+/).filter((scope) => scope !== '').join(' ') }) }
 }
 
 /** `postern token SUB`: a token of the local issuer, for the dev instance of this checkout and nobody else. */

@@ -39,7 +39,8 @@ function faultsOf(issue: Issue, base: ConfigPath, tree: unknown): readonly Fault
     case 'invalid_union':
       return unionFaults(issue, path, tree)
     case 'invalid_type':
-      return wrong(TYPES[issue.expected] ?? issue.expected, [], true)
+      // The library's own words begin otherwise: these are ours, for a type that is likely to be tried.
+      return issue.message.startsWith('expected ') ? wrong(withoutExpected(issue.message)) : wrong(TYPES[issue.expected] ?? issue.expected, [], true)
     case 'invalid_value':
       return wrong(either(issue.values.map(String)), issue.values.map(String), !issue.values.some((value) => typeof value === typeof valueAt(tree, path)))
     case 'invalid_key':

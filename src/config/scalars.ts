@@ -71,7 +71,10 @@ export const rate = z.string().transform((value, context): Rate => {
 /** `host:port`, `[v6]:port`, `:port` (every address) or `unix:/path`. */
 export interface Address { readonly host: string; readonly port: number; readonly path?: string }
 
-export const address = z.string().transform((value, context): Address => {
+const portAlone = (port: string): string => `expected an address: "127.0.0.1:${port}" for this machine alone, ":${port}" for every network`
+
+export const address = z.string({ error: ({ input }) => (typeof input === 'number' ? portAlone(String(input)) : undefined) }).transform((value, context): Address => {
+  if (/^\d{1,5}$/.test(value)) return invalid(context, portAlone(value))
   if (value.startsWith('unix:/')) return { host: '', port: 0, path: value.slice(5) }
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})$/.exec(value)
   const port = Number(match?.[3])

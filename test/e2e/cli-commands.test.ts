@@ -47,6 +47,17 @@ describe('exit codes', () => {
   })
 })
 
+describe('usage mistakes', () => {
+  it.each<[string[], string]>([
+    [['dev', '--nope'], 'postern dev --help'],
+    [['explain', 'GET'], 'postern explain --help'],
+    [['frobnicate'], 'postern --help'],
+    [['dev', 'http://localhost:3000'], 'npm start -- --upstream http://localhost:3000'],
+  ])('%j is answered with %s', async (args, words) => {
+    expect((await runPostern(args)).stderr).toContain(words)
+  })
+})
+
 describe('postern explain', () => {
   it('ends with where the request would go, or with what the proxy is told where another one forwards', async () => {
     const own = join(folder, 'forward.yaml')

@@ -82,6 +82,7 @@ describe('postern dev', () => {
   it.each<[string, string[], string]>([
     ['expired', ['--exp=-1m'], 'jwt_expired'],
     ['for somebody else', ['--claim', 'aud=another-api'], 'jwt_audience_mismatch'],
+    ['for another API', ['--aud', 'another-api'], 'jwt_audience_mismatch'],
     ['of another issuer', ['--claim', 'iss=https://elsewhere.example'], 'jwt_issuer_mismatch'],
   ])('answers a token that is %s with the reason and a hint', async (_title, args, reason) => {
     const answer = await ask(bearer(await token('alice', ...args)))
