@@ -1,13 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir, totalmem } from 'node:os'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { decideBench } from './decide.ts'
 import { run } from './load.ts'
 import { answering, cpuMs, freePort, installed, rssMiB, type Server } from './processes.ts'
+import { type BenchResult, benchText, withBenchText } from './table.ts'
 import { targets, type Target } from './targets.ts'
 
-/** `npm run bench [-- --rounds N --requests N]`: CPU time per request, side by side in one run, medians of interleaved rounds. */
+/** `npm run bench [-- --rounds N --requests N --warmup N --readme]`: CPU time per request, side by side in one run, medians of interleaved rounds. */
 
 const argument = (name: string, fallback: number): number => {
   const index = process.argv.indexOf(`--${name}`)
@@ -16,7 +17,10 @@ const argument = (name: string, fallback: number): number => {
 
 const ROUNDS = argument('rounds', 5)
 const REQUESTS = argument('requests', 20_000)
+/** The code of a server that runs for days is compiled: Node needs tens of thousands of requests for that. */
+const WARMUP = argument('warmup', 60_000)
 const CONNECTIONS = 32
+const [loadBefore = Number.NaN] = loadavg()
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
@@ -45,7 +49,7 @@ try {
     for (const target of all) {
       const server = await target.start()
       try {
-        await measure(target, server, REQUESTS) // warm-up: the code of a server that runs for days is compiled
+        await measure(target, server, WARMUP)
         samples.get(target.name)?.push(await measure(target, server, REQUESTS))
       } finally {
         await server.stop()
@@ -64,19 +68,16 @@ const rows = all.map(({ name, what }) => {
 const decideUs = await decideBench()
 const cpuOf = (name: string): number | undefined => rows.find((row) => row.name === name)?.cpuUs
 const ratio = (a: number | undefined, b: number | undefined): string => (a && b ? (a / b).toFixed(2) : 'n/a')
-const result = {
+const result: BenchResult = {
   at: new Date().toISOString(),
-  command: `npm run bench -- --rounds ${ROUNDS} --requests ${REQUESTS}`,
-  machine: { cpu: cpus()[0]?.model.trim(), cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30), node: process.version },
-  load: { requests: REQUESTS, rounds: ROUNDS, connections: CONNECTIONS },
+  command: `npm run bench -- --rounds ${ROUNDS} --requests ${REQUESTS} --warmup ${WARMUP}`,
+  machine: { cpu: cpus()[0]?.model.trim(), cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30), node: process.version, loadAverage: loadBefore },
   decideUs,
   rows,
   ratios: { 'postern jwt / caddy': ratio(cpuOf('postern jwt'), cpuOf('caddy reverse_proxy')), 'postern jwt / nginx': ratio(cpuOf('postern jwt'), cpuOf('nginx proxy_pass')), 'forward-auth / empty node:http': ratio(cpuOf('postern forward-auth'), cpuOf('node:http empty')) },
 }
 mkdirSync(join(import.meta.dirname, 'results'), { recursive: true })
 writeFileSync(join(import.meta.dirname, 'results', 'latest.json'), `${JSON.stringify(result, undefined, 2)}\n`)
-
-const print = (line: string): void => void process.stdout.write(`${line}\n`)
-print(`| target | | CPU µs/request | requests/s | p50 ms | p99 ms | RSS MiB |\n|---|---|---|---|---|---|---|`)
-for (const row of rows) print(`| ${row.name} | ${row.what} | ${row.cpuUs.toFixed(1)} | ${row.rps.toFixed(0)} | ${row.p50Ms.toFixed(2)} | ${row.p99Ms.toFixed(2)} | ${row.rssMiB.toFixed(0)} |`)
-print(`\ndecide alone: ${decideUs.toFixed(2)} µs; ratios of CPU per request: ${Object.entries(result.ratios).map(([name, value]) => `${name} ${value}`).join(', ')}`)
+const readme = join(import.meta.dirname, '..', 'README.md')
+if (process.argv.includes('--readme')) writeFileSync(readme, withBenchText(readFileSync(readme, 'utf8'), result))
+process.stdout.write(`${benchText(result)}\n`)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type BenchResult, withBenchText } from '../bench/table.ts'
 import { COMMANDS } from '../src/cli/commands.ts'
 import { loadConfig } from '../src/config/load.ts'
 import { freePort } from './support/running-postern.ts'
@@ -27,6 +28,14 @@ describe('every page', () => {
     expect(commands.filter((command) => !(command in COMMANDS))).toEqual([])
     const runs = [...text.matchAll(/npm run ([a-z:]+)/g)].map((match) => match[1] ?? '')
     expect(runs.filter((script) => !(script in scripts))).toEqual([])
+  })
+})
+
+describe('the numbers of the README', () => {
+  it('are those of the last run that is kept', () => {
+    const result = JSON.parse(read('bench/results/latest.json')) as BenchResult
+    expect(result.rows.length).toBeGreaterThan(0)
+    expect(withBenchText(README, result)).toBe(README)
   })
 })
 
