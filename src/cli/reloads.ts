@@ -86,7 +86,8 @@ export function createReloads(options: ReloadsOptions): Reloads {
     rejection = undefined
     pending = changed(first.loaded.config, next.loaded.config)
     announce(next, options)
-    log.write('info', 'reload_taken', 'a new config is in use', { trigger, from: before.compiled.gateway.revision, to: next.compiled.gateway.revision })
+    if (next.loaded.fingerprint === before.loaded.fingerprint) log.write('info', 'reload_unchanged', 'the config on disk is the one in use', { trigger, revision: next.compiled.gateway.revision })
+    else log.write('info', 'reload_taken', 'a new config is in use', { trigger, from: before.compiled.gateway.revision, to: next.compiled.gateway.revision })
     if (pending.length > 0) log.write('warn', 'restart_required', `a new value of ${pending.join(', ')} needs a restart; everything else is in use`, { settings: pending })
     for (const { ready } of next.compiled.providers) void ready()
     onTaken(next)

@@ -146,6 +146,13 @@ describe('loadConfig', () => {
     expect(isSecret(['authenticators', 'jwt', 'secret', 0])).toBe(true)
   })
 
+  it.each([
+    ['upstream', MINIMAL.replace('upstream:', 'upsteram:'), 'upsteram: unknown key. Did you mean "upstream"?'],
+    ['auth', MINIMAL.replace('auth:', 'auths:'), 'auths: unknown key. Did you mean "auth"?'],
+  ])('says once, where it is misspelled, that %s is missing', (_key, text, message) => {
+    expect(mistakesOf({ text })).toEqual([expect.stringContaining(message)])
+  })
+
   it('shows what a variable holds where that is no secret, and where it came from', () => {
     expect(mistakesOf({ text: `${MINIMAL}listen: "\${PORT}"\nrate_limit: [{name: a, limit: "\${LIMIT}/minutes"}]\n`, env: { PORT: '8080x', LIMIT: '100' } })).toEqual([
       expect.stringContaining('"8080x" (from "${PORT}") – expected'),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
 import { semanticMistakes, type Finding } from './check-config.ts'
+import { didYouMean } from './did-you-mean.ts'
 import { withAbsolutePaths } from './file-paths.ts'
 import { fillReferences } from './fill.ts'
 import { hiddenPaths, type Hidden } from './hide.ts'
@@ -132,9 +133,15 @@ function fingerprintOf(text: string, files: ReadonlyMap<string, string>): string
 
 const ofVariable = ({ variable, path, message }: VariableMistake): PlacedMistake => ({ path, message, file: `env ${variable}`, line: 0, column: 0 })
 
+/** The key of the long form that a key of the file stands for. */
+const longKey = (top: string | number | undefined): string | number | undefined => (top === 'auth' ? 'authenticators' : top === 'upstream' ? 'upstreams' : top)
+
+/** A misspelled key takes away the right one: what is missing then is named once, where it is misspelled. */
+const keyMeant = (top: string | number | undefined): string | undefined => (typeof top !== 'string' || Object.hasOwn(configSchema.shape, top) ? undefined : didYouMean(top, Object.keys(configSchema.shape)))
+
 /** Mistakes of meaning that were found in what is left of a config whose wrong parts were taken away. */
 function stillTrue({ parsed, broken, incomplete, fileOf }: { parsed: Parsed; broken: readonly ConfigPath[]; incomplete: boolean; fileOf: (path: ConfigPath) => ConfigPath }): (finding: Finding) => boolean {
-  const gone = new Set([...parsed.pruned.map(([top]) => top), ...broken.map(([top]) => (top === 'auth' ? 'authenticators' : top === 'upstream' ? 'upstreams' : top))])
+  const gone = new Set([...parsed.pruned.flatMap(([top]) => [top, longKey(keyMeant(top))]), ...broken.map(([top]) => longKey(top))])
   if (incomplete) gone.add('authenticators').add('upstreams')
   const doubtful = new Set(broken.map(pathText))
   return ({ needs = [], path }) => !needs.some((key) => gone.has(key)) && !doubtful.has(pathText(fileOf(path)))

@@ -148,6 +148,8 @@ describe('a reload', () => {
     write(config(url))
     await expect.poll(readyz).toContain('[+]config ok')
     expect(await metric('postern_config_last_reload_successful')).toBe('1')
+    await expect.poll(() => running?.output()).toContain('the config on disk is the one in use')
+    expect(running?.output()).not.toContain('reload_taken')
   })
 
   it('with other listener addresses takes the rest and says that it needs a restart', async () => {
