@@ -1,8 +1,8 @@
 'use strict'
 // Bundles src/main.ts into dist/: one minified file and a chunk for each thing that is imported lazily. Idle memory and start
 // time are the reason: the modules of a dozen packages cost more as files than as one.
-// Runs from `prepare` on whatever Node npm runs on, and must never fail an install: without a bundle the launcher runs the
-// sources. `npm run build` does fail.
+// Runs from `prepare` on whatever Node npm runs on. Where esbuild is missing an install goes on, since the launcher then runs the
+// sources; what cannot be bundled fails it.
 const { execFileSync } = require('node:child_process')
 const { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } = require('node:fs')
 const { basename, join } = require('node:path')
@@ -84,24 +84,32 @@ function workers() {
   return readdirSync(join(root, 'src'), { recursive: true }).filter((path) => path.endsWith('-worker.ts')).map((path) => join('src', path))
 }
 
-function missing() {
+/** Why nothing can be built here, which is no fault of the sources: an installed package has none, and npm skips esbuild where it does not run. */
+async function missing() {
   if (!existsSync(join(root, 'src', 'main.ts'))) return 'there are no sources'
   try {
-    require.resolve('esbuild')
+    await require('esbuild').transform('')
     return undefined
-  } catch {
-    return 'esbuild is not installed'
+  } catch (error) {
+    return error.code === 'MODULE_NOT_FOUND' ? 'esbuild is not installed' : `esbuild does not run here: ${error.message}`
   }
 }
 
-const reason = missing()
-if (reason !== undefined) {
-  console.error(`postern: no bundle was built: ${reason}.`)
-  process.exitCode = installing ? 0 : 1
-} else {
-  build().catch((error) => {
-    console.error(`postern: no bundle was built; the sources run as they are. ${basename(__filename)}: ${error.message}`)
-    rmSync(outdir, { recursive: true, force: true })
+async function run() {
+  const reason = await missing()
+  if (reason !== undefined) {
+    console.error(`postern: no bundle was built: ${reason}.`)
     process.exitCode = installing ? 0 : 1
-  })
+    return
+  }
+  try {
+    await build()
+  } catch (error) {
+    // Sources that cannot be bundled cannot be run either: an install that said nothing of it would end in a program that does not start.
+    console.error(`postern: no bundle was built. ${basename(__filename)}: ${error.message}`)
+    rmSync(outdir, { recursive: true, force: true })
+    process.exitCode = 1
+  }
 }
+
+run()
