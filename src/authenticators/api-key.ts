@@ -22,6 +22,8 @@ export interface ApiKeySettings {
   readonly subject?: AssertedSubject | undefined
   /** In order; at least one. */
   readonly checks: readonly KeyCheck[]
+  /** Where keys are, in words, for whoever wonders why one is unknown: `2 keys of the config`. */
+  readonly places?: () => readonly string[]
   /** Where keys can be ended while they are in use. */
   readonly ended?: Authenticator['ended']
 }
@@ -39,9 +41,20 @@ function firstToKnow(checks: readonly KeyCheck[], credential: Credential, now: E
   return verification instanceof Promise ? verification.then(next) : next(verification)
 }
 
+/** Adds where an unknown key was looked for. Never what was presented, or which keys there are. */
+function withPlaces(verification: Verification, places: readonly string[]): Verification {
+  return isUnknown(verification) && places.length > 0 ? { kind: 'rejected', reason: 'key_unknown', evidence: { looked_in: places.join(', ') } } : verification
+}
+
+/** Asks every place. */
+function look({ checks, places = () => [] }: ApiKeySettings, credential: Credential, now: EpochMs): MaybePromise<Verification> {
+  const verification = firstToKnow(checks, credential, now)
+  return verification instanceof Promise ? verification.then((late) => withPlaces(late, places())) : withPlaces(verification, places())
+}
+
 /** Builds the authenticator of API keys, wherever they are kept. Which of two unlike keys was refused is never told from outside. */
 export function createApiKeyAuthenticator(settings: ApiKeySettings): Authenticator {
-  const { id, carriers, prefixes, minLength, subject, checks } = settings
+  const { id, carriers, prefixes, minLength, subject } = settings
   const find = createExtract(carriers, (value) => prefixes.length === 0 || prefixes.some((prefix) => value.startsWith(prefix)))
   return {
     id,
@@ -51,6 +64,6 @@ export function createApiKeyAuthenticator(settings: ApiKeySettings): Authenticat
     forwardCredential: settings.forwardCredential,
     extract: (request) => (subject ? withCompanion(find(request), request, subject) : find(request)),
     ...(settings.ended && { ended: settings.ended }),
-    verify: (credential, now) => (credential.value.length < minLength ? { kind: 'rejected', reason: 'key_malformed', evidence: { length: credential.value.length, expected: `at least ${minLength} characters` } } : firstToKnow(checks, credential, now)),
+    verify: (credential, now) => (credential.value.length < minLength ? { kind: 'rejected', reason: 'key_malformed', evidence: { length: credential.value.length, expected: `at least ${minLength} characters` } } : look(settings, credential, now)),
   }
 }

@@ -77,7 +77,7 @@ function warnOfShortKeys({ keys = [], keys_csv: csv = '', keys_csv_subject: labe
   }
 }
 
-interface Checks { readonly checks: readonly KeyCheck[]; readonly ended?: NonNullable<Authenticator['ended']> }
+interface Checks { readonly checks: readonly KeyCheck[]; readonly places: () => readonly string[]; readonly ended?: NonNullable<Authenticator['ended']> }
 
 /** Every place where keys are, in the order in which they are asked. Empty: off. */
 function checksOf(apiKey: ApiKeyConfig, subject: AssertedSubject | undefined, context: AuthenticatorContext): Checks {
@@ -89,6 +89,11 @@ function checksOf(apiKey: ApiKeyConfig, subject: AssertedSubject | undefined, co
   const sources = [...(inConfig.size > 0 ? [() => inConfig] : []), ...(inFile ? [inFile] : [])]
   const managed = compileManagedKeys(context)
   return {
+    places: () => [
+      ...(inConfig.size > 0 ? [`${counted(inConfig.size)} of the config`] : []),
+      ...(inFile ? [`${counted(inFile().size)} of ${apiKey.file ?? ''}`] : []),
+      ...(managed ? ['a store of issued keys (`postern keys list` shows them)'] : []),
+    ],
     checks: [
       ...(sources.length > 0 ? [createStaticKeyCheck({ authenticatorId: context.name, sources, subject })] : []),
       ...(managed ? [createManagedKeyCheck({ authenticatorId: context.name, lookup: managed.lookup })] : []),
@@ -97,13 +102,15 @@ function checksOf(apiKey: ApiKeyConfig, subject: AssertedSubject | undefined, co
   }
 }
 
+const counted = (keys: number): string => `${keys} ${keys === 1 ? 'key' : 'keys'}`
+
 const prefixesOf = ({ prefix = [] }: ApiKeyConfig): readonly string[] => prefix.filter((each) => each !== '')
 
 /** The authenticator, or undefined when it is off (no key anywhere) or something is wrong with it. */
 export function compileApiKey(apiKey: ApiKeyConfig, context: AuthenticatorContext): Authenticator | undefined {
   const before = context.mistakes.length
   const subject = subjectOf(apiKey, context)
-  const { checks, ended } = checksOf(apiKey, subject, context)
+  const { checks, places, ended } = checksOf(apiKey, subject, context)
   const carriers = carriersOf(apiKey.in, apiKey.bearer_scheme, context)
   if (context.mistakes.length > before) return undefined
   warnOfShortKeys(apiKey, context)
@@ -120,6 +127,7 @@ export function compileApiKey(apiKey: ApiKeyConfig, context: AuthenticatorContex
     minLength: apiKey.min_length,
     subject,
     checks,
+    places,
     ...(ended && { ended }),
   })
 }

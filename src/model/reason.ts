@@ -35,7 +35,7 @@ export const REASONS = {
   subject_malformed: { code: 'credential_malformed', hint: 'The asserted subject does not match the configured pattern.' },
   account_suspended: { code: 'account_suspended', hint: 'The account is suspended or banned.' },
   key_malformed: { code: 'credential_rejected', hint: 'The key has the wrong shape or its checksum does not fit: a typing error.' },
-  key_unknown: { code: 'credential_rejected', hint: 'No such key. `postern keys list` shows what exists.' },
+  key_unknown: { code: 'credential_rejected', hint: 'No key of this authenticator is this one. `looked_in` says where they are kept.' },
   key_revoked: { code: 'credential_revoked', hint: 'The key was revoked.' },
   key_expired: { code: 'credential_expired', hint: 'The key has expired; rotate it.' },
   session_invalid: { code: 'credential_rejected', hint: 'The session cookie cannot be decrypted with any configured secret, or is not a session.' },

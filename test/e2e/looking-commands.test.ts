@@ -43,6 +43,13 @@ describe('commands that look', () => {
     expect(JSON.parse((await postern('check', '--json')).stdout)).toMatchObject({ ok: true, stores: [{ exists: false, would_import: 2 }] })
   })
 
+  it('explain says of an unknown key where it was looked for', async () => {
+    expect((await postern('explain', 'GET', '/', '--key', 'nobody-knows-it')).stderr).toMatch(/looked in +"a store of issued keys \(`postern keys list` shows them\)"/)
+    writeFileSync(join(folder, 'keys.yaml'), 'keys:\n  - {value: one-of-a-file}\n  - {value: two-of-a-file}\n')
+    writeFileSync(join(folder, 'postern.yaml'), CONFIG.replace(/- api_keys:.*/, '- api_keys: {file: keys.yaml, keys: [{value: one-of-the-config}]}'))
+    expect((await postern('explain', 'GET', '/', '--key', 'nobody-knows-it')).stderr).toMatch(/looked in +"1 key of the config, 2 keys of \S+keys\.yaml"/)
+  })
+
   it('a store that exists is read and stays as it is', async () => {
     await postern('keys', 'import', join(folder, 'api-keys.json'))
     const before = readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'base64')])
