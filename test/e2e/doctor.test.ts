@@ -124,6 +124,8 @@ describe('postern doctor', () => {
     try {
       const { code, levels } = await diagnose('--config', file)
       expect([code, levels['upstream'], levels[`keys of ${issuer.url}`]]).toEqual([1, 'problem', 'problem'])
+      // Nothing is said for the API as long as nothing answers.
+      expect(levels['bypass']).toBe('warning')
     } finally {
       issuer.behave('ok')
     }

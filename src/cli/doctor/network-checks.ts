@@ -65,7 +65,10 @@ async function bypassCheck(upstream: UpstreamSettings, addresses: readonly strin
   const { hostname, port } = new URL(upstream.origin)
   if (upstream.socketPath !== undefined || !isLoopback(hostname)) return []
   const open = (await Promise.all(addresses.map(async (host) => (typeof (await tryConnection({ host, port: Number(port || 80) })) === 'number' ? [host] : [])))).flat()
-  if (open.length === 0) return [ok(named(upstream, 'bypass'), `port ${port} answers on loopback alone`)]
+  const answersHere = typeof (await tryConnection({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) })) === 'number'
+  // Where nothing answers at all there is nothing to praise: the API may well listen everywhere once it runs.
+  if (open.length === 0 && !answersHere) return [warning(named(upstream, 'bypass'), `nothing answers on port ${port || 80} yet, so nothing can be told`, 'Start the API, and ask doctor again')]
+  if (open.length === 0) return [ok(named(upstream, 'bypass'), `port ${port || 80} answers on loopback alone`)]
   return [problem(named(upstream, 'bypass'), `${open.map((host) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join(', ')} answers too: others reach the API without authentication`, 'Let the API listen on 127.0.0.1, or close its port with a NetworkPolicy or firewall')]
 }
 
