@@ -26,7 +26,8 @@ ${facts.forwardAuth ? '' : '      POSTERN_UPSTREAM: http://api:3000\n'}      POS
     depends_on: [redis]
   redis:
     image: docker.io/library/redis:7
-    command: [redis-server, --save, "", --appendonly, "no"]
+    # No port is published, and it has no password: without this it would answer nobody.
+    command: [redis-server, --protected-mode, "no", --save, "", --appendonly, "no"]
   api:
     image: docker.io/library/python:3-slim
     # Reached by Postern alone: no port is published.
