@@ -5,6 +5,7 @@ import type { Resources } from '../config/resources.ts'
 import type { Config } from '../config/schema.ts'
 import type { AdminFace } from '../faces/admin/server.ts'
 import type { Recent } from '../observe/recent.ts'
+import { adminLimits } from './admin-limits.ts'
 import { listenError } from './listen-error.ts'
 import type { Prepared } from './load-config.ts'
 import { VERSION } from './version.ts'
@@ -30,7 +31,7 @@ export async function startAdmin({ current, recent, resources, clock }: AdminLis
   // A config that leaves it off does not load it.
   const [{ createAdminFace }, { adminFacts }] = await Promise.all([import('../faces/admin/server.ts'), import('./admin-facts.ts')])
   const facts = recent && adminFacts({ current, resources, recent })
-  const face = createAdminFace({ address: admin.listen, token: admin.token, hosts: admin.hosts, services: () => keyServicesOf(config(), resources), denials: () => denyServiceOf(config(), resources), version: VERSION, ...(facts && { facts }), clock, observer: resources.observer })
+  const face = createAdminFace({ address: admin.listen, token: admin.token, hosts: admin.hosts, services: () => keyServicesOf(config(), resources), denials: () => denyServiceOf(config(), resources), limits: () => adminLimits(current().compiled.limits.counters, resources.observer, clock), version: VERSION, ...(facts && { facts }), clock, observer: resources.observer })
   await face?.listen().catch((error: unknown) => {
     throw listenError('admin.listen', admin.listen, error)
   })

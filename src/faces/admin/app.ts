@@ -5,6 +5,7 @@ import type { Observer } from '../../model/event.ts'
 import { createAdmission, type AdmissionOptions } from './admission.ts'
 import { BodyTooLarge, MAX_BODY_BYTES } from './body.ts'
 import { addDenialsRoutes, type DenialsRoutesOptions } from './denials-routes.ts'
+import { addLimitsRoutes, type LimitsRoutesOptions } from './limits-routes.ts'
 import { addKeysRoutes, json, type AdminEnv, type KeysRoutesOptions } from './keys-routes.ts'
 import { openApiDocument } from './openapi.ts'
 import { addPageRoutes } from './page-routes.ts'
@@ -12,7 +13,7 @@ import type { PageFacts } from './page-views.ts'
 import { problem } from './problem.ts'
 import type { PageSessions } from './sessions.ts'
 
-export type AdminAppOptions = AdmissionOptions & KeysRoutesOptions & DenialsRoutesOptions & {
+export type AdminAppOptions = AdmissionOptions & KeysRoutesOptions & DenialsRoutesOptions & LimitsRoutesOptions & {
   /** Of Postern. */
   readonly version: string
   /** What the pages show; without it there are none. */
@@ -51,6 +52,7 @@ export function createAdminApp(options: AdminAppOptions): Hono<AdminEnv> {
   })
   addKeysRoutes(app, options)
   addDenialsRoutes(app, options)
+  addLimitsRoutes(app, options)
   if (options.facts) addPageRoutes(app, { ...options, facts: options.facts, wrongToken: (context, token) => wordsOf(checkTyped(context.env.incoming, token)) })
   app.get('/v1/openapi.json', () => json(openApiDocument(options.version)))
   app.notFound(() => problem('route_not_found', 'There is nothing at this address.'))

@@ -1,5 +1,6 @@
 import { DENIAL } from './denials-routes.ts'
 import { NEW_KEY, ROTATION } from './keys-routes.ts'
+import { LIMITS_RESET } from './limits-routes.ts'
 import { PROBLEM_CODES } from './problem.ts'
 import type { MemberSorts } from './request-members.ts'
 
@@ -31,6 +32,8 @@ export const OPERATIONS: readonly Operation[] = [
   { path: '/v1/keys/{id}/resume', method: 'post', id: 'resumeKey', summary: 'Let a suspended key work again', query: [], ofKeys: true, status: 200, answer: 'Key' },
   { path: '/v1/denials', method: 'get', id: 'listDenials', summary: 'What was ended before its time', query: [], ofKeys: false, status: 200, answer: 'DenialList' },
   { path: '/v1/denials', method: 'post', id: 'deny', summary: 'End a token, a session or everything of somebody', query: [], ofKeys: false, body: DENIAL, status: 201, answer: 'Denial' },
+  { path: '/v1/limits', method: 'get', id: 'showLimits', summary: 'What is spent of the quotas of one partition', query: ['partition'], ofKeys: false, status: 200, answer: 'LimitList' },
+  { path: '/v1/limits/reset', method: 'post', id: 'resetLimits', summary: 'Forget the counters of one partition, all or those of one policy', query: [], ofKeys: false, body: LIMITS_RESET, status: 200, answer: 'LimitsReset' },
   { path: '/v1/openapi.json', method: 'get', id: 'describe', summary: 'This document', query: [], ofKeys: false, status: 200 },
 ]
 
@@ -57,6 +60,8 @@ const SCHEMAS = {
   KeyPage: { type: 'object', properties: { items: { type: 'array', items: ref('Key') }, next: { type: ['string', 'null'], description: 'Go on with `after`; null on the last page' } } },
   Denial: DENIAL_VIEW,
   DenialList: { type: 'object', properties: { items: { type: 'array', items: ref('Denial') } } },
+  LimitList: { type: 'object', properties: { items: { type: 'array', items: { type: 'object', properties: { policy: TEXT, algorithm: TEXT, window_ms: { type: 'integer' }, used: { type: 'integer' }, quota: { type: ['integer', 'null'] }, remaining: { type: ['integer', 'null'] }, resets_at: TEXT } } } } },
+  LimitsReset: { type: 'object', properties: { reset: { type: 'integer', description: 'How many counters were forgotten' } } },
   Problem: { type: 'object', description: 'RFC 9457', properties: { type: TEXT, title: TEXT, status: { type: 'integer' }, code: { enum: PROBLEM_CODES }, detail: TEXT } },
 } as const
 

@@ -34,7 +34,7 @@ beforeEach(async () => {
   store = createMemoryStore()
   services = new Map([['pat', serviceOn(store)]])
   const observer = { ...SILENT, noticed: (...args: unknown[]) => void notices.push(args), faulted: (error: unknown) => void faults.push(error), answered: ({ status }: { status: number }) => void answered.push(status) }
-  face = createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: TOKEN, hosts: ['admin.internal'], services: () => services, denials: () => undefined, version: '0', clock: () => now, observer })
+  face = createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: TOKEN, hosts: ['admin.internal'], services: () => services, denials: () => undefined, limits: () => LIMITS, version: '0', clock: () => now, observer })
   await face?.listen()
   origin = face?.origin() ?? ''
 })
@@ -63,6 +63,21 @@ const raw = (bytes: string): Promise<string> =>
 const rawGet = (lines: readonly string[]): Promise<string> => raw(`GET /v1/keys HTTP/1.1\r\n${lines.join('\r\n')}\r\nConnection: close\r\n\r\n`)
 
 const create = (body: Record<string, unknown> = { owner: 'user_1' }): Promise<Answer> => call('POST', '/v1/keys', { body })
+
+const LIMITS = {
+  show: async (partition: string) => [{ policy: 'minute', partition }],
+  reset: async () => 2,
+}
+
+describe('limits over the admin API', () => {
+  it('shows and forgets the counters of one partition, and wants to know which', async () => {
+    expect((await call('GET', '/v1/limits?partition=client_ip:192.0.2.1')).body).toEqual({ items: [{ policy: 'minute', partition: 'client_ip:192.0.2.1' }] })
+    expect((await call('POST', '/v1/limits/reset', { body: { partition: 'client_ip:192.0.2.1' } })).body).toEqual({ reset: 2 })
+    expect((await call('GET', '/v1/limits')).status).toBe(400)
+    expect((await call('POST', '/v1/limits/reset', { body: { partitoin: 'x' } })).status).toBe(400)
+    expect((await call('GET', '/v1/limits?partition=x', { headers: { authorization: 'Bearer wrong' } })).status).toBe(401)
+  })
+})
 
 describe('keys over the admin API', () => {
   it('are made with 201, id and key; the key is in no later answer', async () => {
@@ -166,7 +181,7 @@ describe('keys over the admin API', () => {
 
 describe('the door of the admin API', () => {
   it('does not exist without a token', () => {
-    expect(createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: '', hosts: [], services: () => services, denials: () => undefined, version: '0', clock: () => now, observer: SILENT })).toBeUndefined()
+    expect(createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: '', hosts: [], services: () => services, denials: () => undefined, limits: () => LIMITS, version: '0', clock: () => now, observer: SILENT })).toBeUndefined()
   })
 
   it('asks for the token with a challenge', async () => {
