@@ -6,7 +6,7 @@ export type LineTarget = 'stdout' | 'stderr' | { readonly file: string }
 
 /**
  * Appends whole lines. Synchronous until `settle`, so that nothing said while starting is lost; from then on lines that come
- * within 50 ms share a write.
+ * within 10 ms share a write.
  */
 export interface LineWriter {
   /** `line` has no line break. */
@@ -23,7 +23,7 @@ export interface LineWriter {
 const MAX_HELD = 8 * 1_024 * 1_024
 
 /** How long lines wait for company. */
-const BATCH_MS = 50
+const BATCH_MS = 10
 
 /** How long closing waits for a reader. */
 const MAX_CLOSE_MS = 1_000
