@@ -61,7 +61,7 @@ describe('a running Postern that answers checks', () => {
     postern.child.kill('SIGHUP')
     for (let tries = 0; tries < 50 && (await ask(postern, { 'x-postern-secret': 'the-second-secret-of-it' })) !== 200; tries += 1) await wait(50)
     expect([await ask(postern, { 'x-postern-secret': 'the-first-secret-of-it' }), await ask(postern, { 'x-postern-secret': 'the-second-secret-of-it' })]).toEqual([403, 200])
-    await expect.poll(() => postern.output()).toMatch(/restart_required[^\n]*forward_auth/)
+    await expect.poll(() => postern?.output()).toMatch(/restart_required[^\n]*forward_auth/)
     for (const value of ['the-first-secret-of-it', 'the-second-secret-of-it']) expect(postern.output()).not.toContain(value)
   })
 
