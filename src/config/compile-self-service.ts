@@ -14,9 +14,11 @@ export type CompileRoute = (config: RouteConfig, path: ConfigPath) => Route
 
 /** Who may sign in here: people, proven by a session or token. A key that could make keys would outlive its own revocation. */
 function authMistakes({ auth }: SelfServiceConfig, { authenticators = {} }: Config): Mistake[] {
-  return auth.flatMap((name, index) => {
+  return auth.flatMap((name, index): Mistake[] => {
     const type = authenticators[name]?.type
     const path = ['self_service', 'auth', index]
+    // Tokens belong to a subject, and whoever shares its name with another issuer's person would share the tokens (T30, T39).
+    if (index > 0) return [{ path, message: 'expected one way to sign in: people of two authenticators may have the same subject, and would own the same tokens' }]
     if (type === undefined) return [{ path, message: `there is no authenticator "${name}"` }]
     return type === 'api_key' || type === 'anonymous' ? [{ path, message: `"${name}" is of type ${type}: tokens are made by people who signed in, with a session or a token` }] : []
   })

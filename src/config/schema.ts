@@ -179,7 +179,7 @@ export const configSchema = z.strictObject({
   store: store.optional().describe('Counters that replicas share: a URL of Redis or Valkey, or more. None or empty: each replica counts in memory.'),
   self_service: z.strictObject({
     path: z.string().regex(/^(\/[A-Za-z0-9._~-]+)+$/, 'expected a path such as "/account/tokens"').default('/account/tokens').describe('Where it answers: GET lists, POST creates, DELETE with the id revokes. Browsers get a page.'),
-    auth: oneOrMore.describe('Authenticators of people who sign in: sessions or tokens, never API keys.'),
+    auth: oneOrMore.describe('The authenticator of people who sign in: a session or a token, never API keys, and one only, since tokens belong to a subject.'),
     keys: text.optional().describe('The authenticator whose keys they make. Default: the only one with a store.'),
     scopes: list.optional().describe('Scopes that a token may have at most. Default: those of its owner; never more than those.'),
     max_tokens: count.prefault(10).describe('Tokens that work, per person.'),

@@ -135,4 +135,11 @@ describe('the config of self-service', () => {
     expect(code).toBe(78)
     expect(stderr).toContain(message)
   })
+
+  it('with two ways to sign in ends the start with 78: tokens belong to a subject, and two issuers may mean two people by one', async () => {
+    const file = join(folder, 'two.yaml')
+    writeFileSync(file, CONFIG.replace('self_service: { auth: "${SELF_AUTH:-web}"', '  other: { type: jwt, issuer: "https://other.example", audience: api, jwks_url: "${ISSUER}/jwks" }\nself_service: { auth: [web, other]'))
+    const { code, stderr } = await runPostern(['check', '--config', file], { LISTEN: '127.0.0.1:0', OPS_LISTEN: '127.0.0.1:0', UPSTREAM_URL: 'http://127.0.0.1:1', KEY_STORE: join(folder, 'other.db'), ISSUER: issuer.url })
+    expect([code, stderr]).toEqual([78, expect.stringContaining('one way to sign in')])
+  })
 })
