@@ -65,6 +65,9 @@ export function stateOf(record: KeyRecord, now: EpochMs): KeyState {
   return record.status
 }
 
+/** Whether it can be used, now or once it is resumed: what caps on keys count. */
+export const isWorking = (record: KeyRecord, now: EpochMs): boolean => ['active', 'suspended'].includes(stateOf(record, now))
+
 /** When the key stops working by itself, if ever. */
 export function endOf(record: KeyRecord): EpochMs | undefined {
   const ends = [record.expiresAt, record.overlapEndsAt].filter((end) => end !== undefined)

@@ -35,10 +35,15 @@ export interface RotateOptions {
   readonly expires?: string | undefined
 }
 
+export interface IssueConditions { readonly token?: string | undefined; readonly max?: number | undefined }
+
 /** The acts on keys, for whichever face. All reject with {@link KeyActRefused} or {@link KeyStoreUnavailable}. */
 export interface KeyService {
-  /** With a `token`, asking again makes no second key: `key_exists`. */
-  readonly issue: (request: KeyRequestText, actor: string, token?: string) => Promise<IssuedKey>
+  /**
+   * With a `token`, asking again makes no second key: `key_exists`. With `max`, an owner who has so many working keys gets no further one,
+   * whichever replica is asked: `request_invalid`.
+   */
+  readonly issue: (request: KeyRequestText, actor: string, conditions?: IssueConditions) => Promise<IssuedKey>
   readonly list: (query: KeyQuery) => Promise<KeyPage>
   readonly show: (id: string) => Promise<KeyRecord>
   readonly rotate: (id: string, options: RotateOptions, actor: string) => Promise<IssuedKey>
@@ -103,13 +108,15 @@ async function persistently<T>(attempt: () => Promise<T | 'conflict'>): Promise<
 /** The id of a key that somebody asks for by a token of theirs: the same on every replica, so the store itself refuses a second one. */
 const idOf = (prefix: string, token: string): string => `key_${base62Of(sha256(`postern id of a key\0${prefix}\0${token}`), 16)}`
 
-async function issue(options: KeyServiceOptions, text: KeyRequestText, token: string | undefined): Promise<IssuedKey> {
+async function issue(options: KeyServiceOptions, text: KeyRequestText, { token, max }: IssueConditions): Promise<IssuedKey> {
   const request = checkKeyRequest(text, options.clock(), options.tiers)
   const id = token === undefined ? undefined : idOf(options.prefix, token)
   return persistently(async () => {
     const { key, record: made } = recordFor(options, request)
     const record = { ...made, ...(id !== undefined && { id }) }
-    if ((await options.store.commit([{ kind: 'insert', record }])) === 'committed') return { key, record }
+    const outcome = await options.store.commit([{ kind: 'insert', record }], max === undefined ? undefined : { owner: record.owner, max, now: options.clock() })
+    if (outcome === 'committed') return { key, record }
+    if (outcome === 'full') throw new KeyActRefused('request_invalid', `there are ${max} keys that work, and there may be no more; revoke one first`)
     if (id === undefined || (await options.store.byId(id)) === undefined) return 'conflict'
     throw new KeyActRefused('key_exists', `${id} was already created with this token, and its text is shown once; revoke it if it was lost`)
   })
@@ -168,8 +175,8 @@ export function createKeyService(options: KeyServiceOptions): KeyService {
   const promised = async <T>(value: MaybePromise<T>): Promise<T> => value
 
   return {
-    issue: async (request, actor, token) => {
-      const issued = await issue(options, request, token)
+    issue: async (request, actor, conditions = {}) => {
+      const issued = await issue(options, request, conditions)
       tell('issued', actor, issued.record)
       return issued
     },

@@ -115,6 +115,29 @@ export function keyStoreContract(name: string, open: () => Promise<StoreUnderTes
       expect(await store.generation()).toBe(before)
     })
 
+    it('makes no more keys than an owner has room for: those that have ended make room, suspended ones do not, and others do not count', async () => {
+      const now = 1_700_000_000_000
+      const room = { owner: 'me', max: 2, now }
+      const add = (members: Partial<KeyRecord> = {}): Promise<unknown> => Promise.resolve(store.commit([{ kind: 'insert', record: sampleRecord({ owner: 'me', ...members }) }], room))
+      await insert(sampleRecord({ owner: 'you' }), sampleRecord({ owner: 'me', revokedAt: 5 }), sampleRecord({ owner: 'me', expiresAt: now }), sampleRecord({ owner: 'me', overlapEndsAt: now }))
+      const working = sampleRecord({ owner: 'me', expiresAt: now + 1, overlapEndsAt: now + 1 })
+      await insert(working)
+      expect(await add({ status: 'suspended' })).toBe('committed')
+      const before = await store.generation()
+      expect(await add()).toBe('full')
+      expect(await store.generation()).toBe(before)
+      await store.commit([{ kind: 'update', record: { ...working, revokedAt: now } }])
+      expect(await add()).toBe('committed')
+      expect((await store.list({ owner: 'me', limit: 10 })).items).toHaveLength(6)
+    })
+
+    it('keeps to that room when two processes ask at the same time', async () => {
+      const room = { owner: 'me', max: 3, now: 1_700_000_000_000 }
+      const both = [store, subject.other ?? store]
+      const outcomes = await Promise.all(Array.from({ length: 12 }, async (_, n) => both[n % 2]!.commit([{ kind: 'insert', record: sampleRecord({ owner: 'me' }) }], room)))
+      expect(outcomes.toSorted()).toEqual([...Array<string>(3).fill('committed'), ...Array<string>(9).fill('full')])
+    })
+
     it('pages through everything once, in the order of creation', async () => {
       const records = Array.from({ length: 7 }, () => sampleRecord())
       for (const record of records) await insert(record)

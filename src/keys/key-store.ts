@@ -6,6 +6,18 @@ export type KeyChange =
   | { readonly kind: 'insert'; readonly record: KeyRecord }
   | { readonly kind: 'update'; readonly record: KeyRecord }
 
+/** How many keys that work somebody may have before one more is made. */
+export interface OwnerRoom {
+  readonly owner: string
+  /** 1 or more. Suspended keys count, since they can be resumed. */
+  readonly max: number
+  /** When "works" is judged. */
+  readonly now: EpochMs
+}
+
+/** `full`: the owner has as many working keys as they may have. */
+export type CommitOutcome = 'committed' | 'conflict' | 'full'
+
 /** A page of records in the order of their creation. */
 export interface KeyPage {
   readonly items: readonly KeyRecord[]
@@ -59,9 +71,10 @@ export interface KeyStore {
   readonly bcryptRecords: (limit: number) => MaybePromise<readonly KeyRecord[]>
   /**
    * Writes all changes or none, durably: when it has answered, a crash loses nothing. `conflict`: an id or a digest exists, or a
-   * record's version is not the one that was read.
+   * record's version is not the one that was read. With `room` the owner's working keys are counted in the same transaction, so that two
+   * replicas at once never both find room for the last one.
    */
-  readonly commit: (changes: readonly KeyChange[]) => MaybePromise<'committed' | 'conflict'>
+  readonly commit: (changes: readonly KeyChange[], room?: OwnerRoom) => MaybePromise<CommitOutcome>
   /** Adds uses; never moves a last use back, counts as no change and may be lost in a crash. Unknown ids are ignored. */
   readonly touch: (uses: ReadonlyMap<string, KeyUse>) => MaybePromise<void>
   /** Adds or replaces entries of the deny list, durably; moves the generation. */

@@ -1,5 +1,5 @@
-import type { KeyRecord } from './key-record.ts'
-import type { DenyEntry, KeyChange, KeyStore } from './key-store.ts'
+import { isWorking, type KeyRecord } from './key-record.ts'
+import type { CommitOutcome, DenyEntry, KeyChange, KeyStore, OwnerRoom } from './key-store.ts'
 
 const isFree = (records: ReadonlyMap<string, KeyRecord>, digests: ReadonlyMap<string, string>, { record }: KeyChange): boolean =>
   !records.has(record.id) && !digests.has(record.digest)
@@ -10,6 +10,9 @@ function fits(records: ReadonlyMap<string, KeyRecord>, digests: ReadonlyMap<stri
   return records.get(change.record.id)?.version === change.record.version && (owner === undefined || owner === change.record.id)
 }
 
+const isFull = (records: ReadonlyMap<string, KeyRecord>, { owner, max, now }: OwnerRoom): boolean =>
+  [...records.values()].filter((record) => record.owner === owner && isWorking(record, now)).length >= max
+
 /** Keeps records while the process lives: for tests and the `dev` mode. */
 export function createMemoryStore(): KeyStore {
   let records = new Map<string, KeyRecord>()
@@ -17,7 +20,8 @@ export function createMemoryStore(): KeyStore {
   const denials = new Map<string, DenyEntry>()
   let generation = 0
 
-  const commit = (changes: readonly KeyChange[]): 'committed' | 'conflict' => {
+  const commit = (changes: readonly KeyChange[], room?: OwnerRoom): CommitOutcome => {
+    if (room && isFull(records, room)) return 'full'
     const nextRecords = new Map(records)
     const nextDigests = new Map(digests)
     for (const change of changes) {

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../base/time.ts'
 import { denyEntryOf } from './deny-rows.ts'
-import { KeyStoreUnavailable, type DenyEntry, type KeyChange, type KeyPage, type KeyQuery, type KeyStore, type KeyUse } from './key-store.ts'
+import { KeyStoreUnavailable, type CommitOutcome, type DenyEntry, type KeyChange, type KeyPage, type KeyQuery, type KeyStore, type KeyUse, type OwnerRoom } from './key-store.ts'
 import { createPostgresConnection, type PostgresSql } from './postgres-connection.ts'
 import { POSTGRES_SCHEMA, POSTGRES_SCHEMA_VERSION } from './postgres-schema.ts'
 import { COLUMNS, recordOf, UPDATED, valuesOf, type Row } from './record-rows.ts'
@@ -16,6 +16,7 @@ const FORGOTTEN_AFTER_MS = 86_400_000
 /** Thrown inside a transaction to leave nothing behind. */
 class Conflict extends Error {}
 
+class Full extends Error {}
 const isUniqueViolation = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === '23505'
 const isMissingTable = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === '42P01'
 
@@ -39,7 +40,15 @@ async function apply(sql: PostgresSql, changes: readonly KeyChange[]): Promise<v
   }
 }
 
-async function commit(sql: PostgresSql, changes: readonly KeyChange[]): Promise<'committed' | 'conflict'> {
+/** Behind {@link bump}, so everything that another replica committed is counted. */
+async function requireRoom(sql: PostgresSql, { owner, max, now }: OwnerRoom): Promise<void> {
+  const [row] = await sql<{ working: number }[]>`
+    SELECT count(*)::int AS working FROM postern_keys
+    WHERE owner = ${owner} AND revoked_at IS NULL AND coalesce(overlap_ends_at, 9223372036854775807) > ${now} AND coalesce(expires_at, 9223372036854775807) > ${now}`
+  if (row === undefined || row.working >= max) throw new Full()
+}
+
+async function commit(sql: PostgresSql, changes: readonly KeyChange[], room: OwnerRoom | undefined): Promise<CommitOutcome> {
   try {
     await sql.begin('isolation level read committed', async (transaction) => {
       // The library types a transaction as less than it is.
@@ -49,10 +58,12 @@ async function commit(sql: PostgresSql, changes: readonly KeyChange[]): Promise<
     })
     return 'committed'
   } catch (error) {
+      if (room) await requireRoom(inside, room)
     if (error instanceof Conflict || isUniqueViolation(error)) return 'conflict'
     throw error
   }
 }
+    if (error instanceof Full) return 'full'
 
 async function page(sql: PostgresSql, { after, limit, owner }: KeyQuery): Promise<KeyPage> {
   const rows = await sql<Row[]>`
@@ -160,7 +171,7 @@ export function createPostgresStore({ url, deadlines = STORE_DEADLINES }: { read
     },
     list: (query) => write((sql) => page(sql, query)),
     bcryptRecords: async (limit) => (await read((sql) => sql<Row[]>`SELECT * FROM postern_keys WHERE alg = 'bcrypt' AND revoked_at IS NULL ORDER BY seq LIMIT ${limit}`)).map(recordOf),
-    commit: (changes) => write((sql) => commit(sql, changes)),
+    commit: (changes, room) => write((sql) => commit(sql, changes, room)),
     touch: (uses) => write((sql) => touch(sql, uses)),
     deny: (entries) => write((sql) => deny(sql, entries)),
     denied: async (now: EpochMs) => (await read((sql) => sql<Row[]>`SELECT * FROM postern_denials WHERE until > ${now}`)).map(denyEntryOf),

@@ -1,15 +1,26 @@
 /**
  * Writes all changes or none. The keys of one store share a hash tag, so that a cluster keeps them on one server, where a script is atomic.
  *
- * KEYS: rows, digests, order, bcrypt, generation. ARGV[1]: prefix of the lists by owner; ARGV[2]: channel; then for each change its kind,
- * id, version, digest, algorithm, whether revoked, owner and row.
+ * KEYS: rows, digests, order, bcrypt, generation. ARGV[1]: prefix of the lists by owner; ARGV[2]: channel; ARGV[3] to ARGV[5]: an owner, how
+ * many working keys they may have before this (0: any number), and the instant at which that is judged; then for each change its kind, id, version,
+ * digest, algorithm, whether revoked, owner and row.
  *
  * Everything is checked before anything is written: Redis does not roll back.
  */
 export const COMMIT_SCRIPT = `
 local rows, digests, order, bcrypt, generation = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local changes, taken, made, before = {}, {}, {}, {}
-for at = 3, #ARGV, 8 do
+local max, now = tonumber(ARGV[4]), tonumber(ARGV[5])
+local function past(instant) return type(instant) == 'number' and instant <= now end
+if max > 0 then
+  local working = 0
+  for _, id in ipairs(redis.call('ZRANGE', ARGV[1] .. ARGV[3], 0, -1)) do
+    local row = cjson.decode(redis.call('HGET', rows, id))
+    if type(row.revoked_at) ~= 'number' and not past(row.overlap_ends_at) and not past(row.expires_at) then working = working + 1 end
+  end
+  if working >= max then return 'full' end
+end
+for at = 6, #ARGV, 8 do
   local c = { kind = ARGV[at], id = ARGV[at + 1], version = tonumber(ARGV[at + 2]), digest = ARGV[at + 3], alg = ARGV[at + 4], revoked = ARGV[at + 5], owner = ARGV[at + 6], row = ARGV[at + 7] }
   local known = redis.call('HGET', rows, c.id)
   local holder = taken[c.digest] or redis.call('HGET', digests, c.digest)

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { denyEntryOf } from './deny-rows.ts'
 import type { KeyRecord } from './key-record.ts'
-import { KeyStoreUnavailable, type DenyEntry, type KeyChange, type KeyPage, type KeyQuery, type KeyStore, type KeyUse } from './key-store.ts'
+import { KeyStoreUnavailable, type CommitOutcome, type DenyEntry, type KeyChange, type KeyPage, type KeyQuery, type KeyStore, type KeyUse, type OwnerRoom } from './key-store.ts'
 import { recordOf, valuesOf, type Row } from './record-rows.ts'
 import { COMMIT_SCRIPT, DENY_SCRIPT, FIND_SCRIPT, TOUCH_SCRIPT } from './redis-commit.ts'
 import { createRedisConnection, redisOptionsOf } from './redis-connection.ts'
@@ -73,12 +73,12 @@ async function storedRows(redis: Redis, names: Names, changes: readonly KeyChang
   return new Map(rows.flatMap((row) => (row === null ? [] : [recordOf(rowOf(row))])).map((record) => [record.id, record]))
 }
 
-async function commit(redis: Redis, names: Names, changes: readonly KeyChange[]): Promise<'committed' | 'conflict'> {
+async function commit(redis: Redis, names: Names, changes: readonly KeyChange[], room: OwnerRoom | undefined): Promise<CommitOutcome> {
   // A row's own `uses` and `last_used_at` are those it came with and never change, so reading them before is no race.
   const before = await storedRows(redis, names, changes)
   const keys = [names.rows, names.digests, names.order, names.bcrypt, names.generation]
-  const outcome = await runScript(redis, SCRIPTS.commit, keys, [names.ownerPrefix, names.channel, ...changes.flatMap((change) => argumentsOf(change, before.get(change.record.id)))])
-  return outcome === 'committed' ? 'committed' : 'conflict'
+  const outcome = await runScript(redis, SCRIPTS.commit, keys, [names.ownerPrefix, names.channel, room?.owner ?? '', room?.max ?? 0, room?.now ?? 0, ...changes.flatMap((change) => argumentsOf(change, before.get(change.record.id)))])
+  return outcome === 'committed' || outcome === 'full' ? outcome : 'conflict'
 }
 
 async function page(redis: Redis, names: Names, { after, limit, owner }: KeyQuery): Promise<KeyPage> {
@@ -137,9 +137,9 @@ export function createRedisStore({ url, deadlines = STORE_DEADLINES }: { readonl
     byId: async (id) => (await read((redis) => recordsOf(redis, names, [id])))[0],
     list: (query) => write((redis) => page(redis, names, query)),
     bcryptRecords: (limit) => read(async (redis) => recordsOf(redis, names, await redis.zrange(names.bcrypt, '0', String(limit - 1)))),
-    commit: (changes) => {
+    commit: (changes, room) => {
       if (changes.length > BATCH) throw new RangeError(`at most ${BATCH} changes in one commit`)
-      return write((redis) => commit(redis, names, changes))
+      return write((redis) => commit(redis, names, changes, room))
     },
     touch: async (uses: ReadonlyMap<string, KeyUse>) => {
       if (uses.size > 0) await write((redis) => runScript(redis, SCRIPTS.touch, [names.rows, names.lastUses, names.counts], [...uses].flatMap(([id, { at, count }]) => [id, at, count])))

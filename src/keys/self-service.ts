@@ -1,6 +1,6 @@
 import { createSingleFlight } from '../base/single-flight.ts'
 import type { Clock, DurationMs } from '../base/time.ts'
-import { stateOf, type KeyRecord } from './key-record.ts'
+import type { KeyRecord } from './key-record.ts'
 import { expiryOf, KeyActRefused } from './key-request.ts'
 import type { IssuedKey, KeyService } from './key-service.ts'
 
@@ -75,26 +75,12 @@ function expiresOf({ clock, maxLifetimeMs }: OwnTokensOptions, wanted: string | 
 
 /** Builds the acts. Whose they are is never read from a request: it is who was authenticated. */
 export function createOwnTokens(options: OwnTokensOptions): OwnTokens {
-  const { service, clock, maxTokens } = options
-  const turns = new Map<string, Promise<unknown>>()
+  const { service, maxTokens } = options
   const flights = createSingleFlight<KeyRecord>()
-
-  /** One after the other for each person, so that two requests at once do not both find room for the last token. */
-  const inTurn = <T>(owner: string, work: () => Promise<T>): Promise<T> => {
-    const turn = (turns.get(owner) ?? Promise.resolve()).then(work, work)
-    turns.set(owner, turn)
-    const done = (): void => {
-      if (turns.get(owner) === turn) turns.delete(owner)
-    }
-    turn.then(done, done)
-    return turn
-  }
 
   const create = async (owner: TokenOwner, { name, scopes, expires }: OwnTokenRequest): Promise<IssuedKey> => {
     const request = { owner: owner.subject, email: owner.email, tier: owner.tier, name, scopes: scopesOf(options, owner, scopes), expires: expiresOf(options, expires) }
-    const working = (await allOf(options, owner.subject)).filter((record) => ['active', 'suspended'].includes(stateOf(record, clock())))
-    if (working.length >= maxTokens) return refuse(`you have ${working.length} tokens, and may have ${maxTokens}; revoke one first`)
-    return service.issue(request, owner.actor)
+    return service.issue(request, owner.actor, { max: maxTokens })
   }
 
   const revoke = async (owner: TokenOwner, id: string): Promise<KeyRecord> => {
@@ -106,7 +92,7 @@ export function createOwnTokens(options: OwnTokensOptions): OwnTokens {
 
   return {
     list: async ({ subject }) => (await allOf(options, subject)).toReversed().slice(0, SHOWN),
-    create: (owner, request) => inTurn(owner.subject, () => create(owner, request)),
+    create,
     revoke: (owner, id) => flights.run(`${owner.subject}\0${id}`, () => revoke(owner, id)),
   }
 }

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { DurationMs } from '../base/time.ts'
-import type { DenyEntry, KeyChange, KeyPage, KeyQuery, KeyStore, KeyUse } from './key-store.ts'
+import type { CommitOutcome, DenyEntry, KeyChange, KeyPage, KeyQuery, KeyStore, KeyUse, OwnerRoom } from './key-store.ts'
 import { KeyStoreUnavailable } from './key-store.ts'
 import { denyEntryOf } from './deny-rows.ts'
 import { identityOf, openSqliteFile } from './sqlite-file.ts'
@@ -20,6 +20,7 @@ interface Statements {
   readonly page: StatementSync
   readonly ownerPage: StatementSync
   readonly bcrypt: StatementSync
+  readonly working: StatementSync
   readonly insert: StatementSync
   readonly update: StatementSync
   readonly touch: StatementSync
@@ -39,6 +40,7 @@ function prepare(db: DatabaseSync): Statements {
     page: db.prepare(`SELECT * FROM keys WHERE $after IS NULL OR seq > ${after} ORDER BY seq LIMIT $limit`),
     ownerPage: db.prepare(`SELECT * FROM keys WHERE owner = $owner AND ($after IS NULL OR seq > ${after}) ORDER BY seq LIMIT $limit`),
     bcrypt: db.prepare("SELECT * FROM keys WHERE alg = 'bcrypt' AND revoked_at IS NULL ORDER BY seq LIMIT ?"),
+    working: db.prepare('SELECT count(*) AS working FROM keys WHERE owner = $owner AND revoked_at IS NULL AND coalesce(overlap_ends_at, 9e18) > $now AND coalesce(expires_at, 9e18) > $now'),
     insert: db.prepare(`INSERT INTO keys (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((column) => `$${column}`).join(', ')})`),
     update: db.prepare(`UPDATE keys SET ${UPDATED.map((column) => `${column} = $${column}`).join(', ')}, version = version + 1 WHERE id = $id AND version = $version`),
     touch: db.prepare('UPDATE keys SET last_used_at = max(coalesce(last_used_at, 0), $at), uses = uses + $count WHERE id = $id'),
@@ -107,11 +109,17 @@ function generationOf(handle: Handle): string {
   return handle.generation
 }
 
-function commitTo(handle: Handle, changes: readonly KeyChange[]): 'committed' | 'conflict' {
-  const whole = inTransaction(handle.db, () => changes.every((change) => apply(handle.run, change)) && handle.run.bump.run().changes === 1)
+const isFull = ({ working }: Statements, { owner, max, now }: OwnerRoom): boolean => Number(working.get({ owner, now })?.['working']) >= max
+
+function commitTo(handle: Handle, changes: readonly KeyChange[], room: OwnerRoom | undefined): CommitOutcome {
+  let full = false
+  const whole = inTransaction(handle.db, () => {
+    full = room !== undefined && isFull(handle.run, room)
+    return !full && changes.every((change) => apply(handle.run, change)) && handle.run.bump.run().changes === 1
+  })
   // data_version does not move for one's own commits.
   handle.generation = undefined
-  return whole ? 'committed' : 'conflict'
+  return whole ? 'committed' : full ? 'full' : 'conflict'
 }
 
 /** Last uses may be lost in a crash, so they need not wait for the disk. */
@@ -186,7 +194,7 @@ export function createSqliteStore({ path, busyTimeoutMs = 1_000, readOnly = fals
     }),
     list: (query) => withHandle(({ run }) => pageOf(run, query)),
     bcryptRecords: (limit) => withHandle(({ run }) => run.bcrypt.all(limit).map(recordOf)),
-    commit: (changes) => withHandle((open) => commitTo(open, changes)),
+    commit: (changes, room) => withHandle((open) => commitTo(open, changes, room)),
     touch: (uses) => withHandle((open) => touchIn(open, uses)),
     deny: (entries) => withHandle((open) => denyIn(open, entries)),
     denied: (now) => withHandle(({ run }) => run.denied.all(now).map(denyEntryOf)),

@@ -82,7 +82,7 @@ export function addKeysRoutes(app: Hono<AdminEnv>, { services, clock }: KeysRout
     const { text, list } = membersOf(written, NEW_KEY)
     const texts = Object.fromEntries(['email', 'tier', 'status', 'name', 'notes', 'expires', 'environment'].map((name) => [name, text(name)]))
     const lists = { scopes: list('scopes'), roles: list('roles'), allowedNetworks: list('allowed_networks'), limits: list('limits') }
-    const made = await idempotency.once(context.req.header('idempotency-key'), `create ${context.req.url} ${written}`, (token) => service.issue({ owner: text('owner') ?? '', ...texts, ...lists }, ACTOR, token))
+    const made = await idempotency.once(context.req.header('idempotency-key'), `create ${context.req.url} ${written}`, (token) => service.issue({ owner: text('owner') ?? '', ...texts, ...lists }, ACTOR, { token }))
     return issued(made)
   }))
 
