@@ -63,6 +63,20 @@ describe('watchConfig', () => {
     await change
   })
 
+  it('sees it also in a directory that is never quiet, as where a log is written beside it', async () => {
+    const file = join(directory, 'postern.yaml')
+    writeFileSync(file, 'a')
+    let seen = false
+    open = watchConfig({ files: () => [file], debounceMs: 100, pollMs: 3_600_000, onChange: () => void (seen = true) })
+    const noise = setInterval(() => writeFileSync(join(directory, 'audit.log'), String(performance.now())), 5)
+    try {
+      writeFileSync(file, 'b')
+      await expect.poll(() => seen, { timeout: 2_000 }).toBe(true)
+    } finally {
+      clearInterval(noise)
+    }
+  })
+
   it('sees a file replaced by rename, twice', async () => {
     const file = join(directory, 'postern.yaml')
     writeFileSync(file, 'a')

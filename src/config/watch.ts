@@ -19,6 +19,9 @@ export interface ConfigWatch {
   readonly close: () => void
 }
 
+/** Events without an end put a look off for so many quiet times at most. */
+const MOST_DEBOUNCES = 4
+
 /** Digest of a file's content; a file that cannot be read has one of its own, so that its return is a change. */
 function digestOf(file: string): string {
   try {
@@ -43,10 +46,14 @@ export function watchConfig({ files, onChange, debounceMs = 250, pollMs = 60_000
   const watchers = new Map<string, FSWatcher>()
   let known = digestsOf(files())
   let pending: NodeJS.Timeout | undefined
+  let latest = 0
 
+  /** A log that is written in the same directory is never quiet: then it is looked all the same. */
   const soon = (): void => {
+    const now = performance.now()
+    if (pending === undefined) latest = now + MOST_DEBOUNCES * debounceMs
     clearTimeout(pending)
-    pending = setTimeout(look, debounceMs)
+    pending = setTimeout(look, Math.max(0, Math.min(debounceMs, latest - now)))
     pending.unref()
   }
 
@@ -72,6 +79,8 @@ export function watchConfig({ files, onChange, debounceMs = 250, pollMs = 60_000
   }
 
   function look(): boolean {
+    clearTimeout(pending)
+    pending = undefined
     const now = digestsOf(files())
     const changed = differ(known, now)
     known = now
