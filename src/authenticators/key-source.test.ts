@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createManualTime, type ManualTime } from '../../test/support/manual-time.ts'
 import { startIssuer, type Behaviour, type Issuer } from '../../test/support/issuer.ts'
 import { SILENT, type Observer } from '../model/event.ts'
-import { createKeySource, type KeySource, type KeySourceSettings } from './key-source.ts'
+import { createKeySource, type KeyMemory, type KeySource, type KeySourceSettings } from './key-source.ts'
 
 const BROKEN: readonly Behaviour[] = ['refuse', 'hang', 'error', 'html', 'large', 'redirect', 'gzip', 'brotli', 'slow', 'truncated']
 
@@ -35,6 +35,26 @@ function setting(more: Partial<KeySourceSettings> = {}): Setting {
 }
 
 const kids = (set: unknown): readonly string[] => [...(set as { thumbprints: ReadonlyMap<string, string> }).thumbprints.keys()]
+
+describe('keys that were known before', () => {
+  it('are used by a source that came with a reload while the issuer is down, for as long as they may be', async () => {
+    const memory: KeyMemory = {}
+    const settings = { id: 'idp', issuers: [issuer.url], jwksUrl: issuer.jwksUrl, timeoutMs: 150, maxAgeMs: 600_000, cooldownMs: 30_000, staleIfErrorMs: 3_600_000 }
+    const time = createManualTime()
+    const made = (more: Partial<KeySourceSettings> = {}): KeySource => createKeySource({ ...settings, ...more }, { clock: time.clock, observer: SILENT, schedule: time.schedule, memory })
+    const before = made()
+    await before.ready()
+    issuer.behave('refuse')
+    const after = made({ timeoutMs: 200, staleIfErrorMs: 60_000 })
+    await after.ready()
+    before.close()
+    expect(after.state()).toMatchObject({ keys: 1, lastError: expect.any(String) })
+    expect(kids(await after.keys(time.clock()))).toEqual([issuer.kid('ES256')])
+    time.advance(660_001)
+    expect(await after.keys(time.clock())).toMatchObject({ kind: 'unavailable' })
+    after.close()
+  })
+})
 
 describe('finding the keys', () => {
   it('asks nobody until somebody needs them', async () => {

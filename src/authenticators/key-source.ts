@@ -46,8 +46,13 @@ export interface KeySourceSettings extends KeyLocation {
   readonly staleIfErrorMs: DurationMs
 }
 
+/** The last good set of a place. It may outlive a source: settings of time can change while the issuer is down. */
+export interface KeyMemory { good?: { readonly set: KeySet; readonly at: EpochMs } }
+
 export interface KeySourceDeps {
   readonly clock: Clock
+  /** Of the same issuers and the same URL. Default: one of its own. */
+  readonly memory?: KeyMemory
   readonly observer: Observer
   readonly schedule?: Schedule
   readonly fetch?: FetchJson
@@ -80,8 +85,7 @@ interface Refresh {
 }
 
 function createRefresh({ id, maxAgeMs }: KeySourceSettings, load: () => Promise<KeySet>, deps: KeySourceDeps): Refresh {
-  const { clock, observer, schedule = systemSchedule, random = Math.random } = deps
-  let good: { readonly set: KeySet; readonly at: EpochMs } | undefined
+  const { clock, observer, memory = {}, schedule = systemSchedule, random = Math.random } = deps
   let last: Attempt | undefined
   let failures = 0
   let flight: Promise<void> | undefined
@@ -89,12 +93,14 @@ function createRefresh({ id, maxAgeMs }: KeySourceSettings, load: () => Promise<
   let closed = false
 
   const took = (set: KeySet): DurationMs => {
-    const same = good?.set.revision === set.revision
-    if (!same) noticeChange(observer, id, good?.set, set)
+    const before = memory.good?.set
+    const same = before?.revision === set.revision
+    if (!same) noticeChange(observer, id, before, set)
+    const at = clock()
     // An unchanged set stays the same object: its keys are imported already.
-    good = { set: same && good ? good.set : set, at: clock() }
+    memory.good = { set: same && before ? before : set, at }
     failures = 0
-    last = { at: good.at, retryAt: good.at }
+    last = { at, retryAt: at }
     // Always before `maxAgeMs`, and not all replicas at once.
     return maxAgeMs * (0.8 + 0.15 * random())
   }
@@ -121,7 +127,7 @@ function createRefresh({ id, maxAgeMs }: KeySourceSettings, load: () => Promise<
     closed = true
     cancel()
   }
-  return { good: () => good, last: () => last, running: () => flight !== undefined, attempt, close }
+  return { good: () => memory.good, last: () => last, running: () => flight !== undefined, attempt, close }
 }
 
 /**

@@ -61,26 +61,30 @@ export function createReloads(options: ReloadsOptions): Reloads {
   let current = first
   let rejection: string | undefined
   let pending: readonly string[] = []
-  let sweep: NodeJS.Timeout | undefined
+  /** Each reload sweeps for itself: where they come faster than this takes, nothing piles up. */
+  const sweepLater = (generation: number, closing?: Prepared): void => {
+    setTimeout(() => void resources.sweep(generation).then(closing?.compiled.gateway.close), SWEEP_AFTER_MS).unref()
+  }
 
   /** Marks again what the config in use needs, after a compilation that failed half-way had begun a new generation. */
   const keepCurrent = (): void => {
-    resources.begin()
+    const generation = resources.begin()
     compileLoaded(current.loaded, building)
+    sweepLater(generation)
   }
 
-  const build = (): Prepared => {
+  const build = (): Prepared & { readonly generation: number } => {
     const loaded = loadConfig({ file, env })
-    resources.begin()
+    const generation = resources.begin()
     try {
-      return { loaded, compiled: compileLoaded(loaded, building) }
+      return { loaded, compiled: compileLoaded(loaded, building), generation }
     } catch (error) {
       keepCurrent()
       throw error
     }
   }
 
-  const take = (next: Prepared, trigger: string): void => {
+  const take = ({ generation, ...next }: ReturnType<typeof build>, trigger: string): void => {
     const before = current
     current = next
     rejection = undefined
@@ -91,8 +95,7 @@ export function createReloads(options: ReloadsOptions): Reloads {
     if (pending.length > 0) log.write('warn', 'restart_required', `a new value of ${pending.join(', ')} needs a restart; everything else is in use`, { settings: pending })
     for (const { ready } of next.compiled.providers) void ready()
     onTaken(next)
-    sweep = setTimeout(() => void resources.sweep().then(before.compiled.gateway.close), SWEEP_AFTER_MS)
-    sweep.unref()
+    sweepLater(generation, before)
   }
 
   return {
@@ -100,8 +103,6 @@ export function createReloads(options: ReloadsOptions): Reloads {
     rejection: () => rejection,
     pending: () => pending,
     reload: (trigger) => {
-      // A sweep in between would close what only the config in use has marked.
-      clearTimeout(sweep)
       try {
         take(build(), trigger)
       } catch (error) {

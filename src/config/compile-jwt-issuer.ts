@@ -1,12 +1,12 @@
 import { createSecretKey } from 'node:crypto'
-import { sha256Hex } from '../base/bytes.ts'
 import { secretFault } from '../authenticators/hmac-secret.ts'
 import type { JwtIssuer } from '../authenticators/jwt.ts'
 import type { SigningKeys } from '../authenticators/jwt-signature.ts'
 import { createKeyFile } from '../authenticators/key-file.ts'
-import { createKeySource, type KeySource } from '../authenticators/key-source.ts'
+import type { KeySource } from '../authenticators/key-source.ts'
 import { isTrustworthyUrl } from '../authenticators/side-call.ts'
 import { awaited, complain, type AuthenticatorContext } from './authenticator-context.ts'
+import { keepKeySource } from './keep-key-source.ts'
 import type { ConfigPath } from './mistake.ts'
 import type { AuthenticatorConfig } from './schema.ts'
 
@@ -87,7 +87,7 @@ function remoteSource(issuer: WrittenIssuer, context: AuthenticatorContext): Key
   const [id = ''] = issuers
   if (!(jwksUrl === undefined ? checkUrl(id, [...path, 'issuer'], context) : checkUrl(jwksUrl, [...path, 'jwks_url'], context))) return undefined
   const settings = { id, issuers, jwksUrl, timeoutMs: jwks.timeout, maxAgeMs: jwks.max_age, cooldownMs: jwks.cooldown, staleIfErrorMs: jwks.stale_if_error }
-  return context.resources.keep('key_source', sha256Hex(JSON.stringify(settings)), () => createKeySource(settings, context.resources))
+  return keepKeySource(settings, context.resources)
 }
 
 function keysOf(issuer: WrittenIssuer, context: AuthenticatorContext): SigningKeys | undefined {

@@ -1,15 +1,15 @@
 import { createSecretKey } from 'node:crypto'
-import { sha256Hex } from '../base/bytes.ts'
 import { challengeOf } from '../authenticators/carriers.ts'
 import { secretFault } from '../authenticators/hmac-secret.ts'
 import { createJwtAuthenticator, type JwtIssuer, type VerifiedJwt } from '../authenticators/jwt.ts'
-import { createKeySource, type KeySource } from '../authenticators/key-source.ts'
+import type { KeySource } from '../authenticators/key-source.ts'
 import { supabaseCookieName } from '../authenticators/supabase-cookie.ts'
 import { createAskUser } from '../authenticators/supabase-user.ts'
 import { createDegradedSupabase, createSupabaseAuthenticator, type LocalVerification, type LocalVerifier, type SupabaseSettings } from '../authenticators/supabase.ts'
 import { createVerificationCache } from '../authenticators/verification-cache.ts'
 import type { Authenticator } from '../model/ports.ts'
 import { awaited, carriersOf, complain, forwardingOf, type AuthenticatorContext } from './authenticator-context.ts'
+import { keepKeySource } from './keep-key-source.ts'
 import { authorityOf, checkUrl, pointersOf, verdictsOf, warn, type KindOf } from './provider-context.ts'
 
 type SupabaseConfig = KindOf<'supabase'>
@@ -59,7 +59,7 @@ function keySourceOf(config: SupabaseConfig, context: AuthenticatorContext): Key
   const { resources } = context
   const { max_age: maxAgeMs, cooldown: cooldownMs, stale_if_error: staleIfErrorMs, timeout: timeoutMs } = config.jwks
   const settings = { id: issuerOf(config), issuers: [issuerOf(config)], jwksUrl: `${issuerOf(config)}/.well-known/jwks.json`, maxAgeMs, cooldownMs, staleIfErrorMs, timeoutMs }
-  return awaited(resources.keep('key_source', sha256Hex(JSON.stringify(settings)), () => createKeySource(settings, resources)), context)
+  return awaited(keepKeySource(settings, resources), context)
 }
 
 function localOf(config: SupabaseConfig, context: AuthenticatorContext, source: KeySource): LocalVerification {

@@ -13,10 +13,10 @@ export interface Resources {
   /** For commands that only look: nothing that outlives the process is made or written. */
   readonly looking: boolean
   readonly keep: <T extends object>(kind: string, key: string, make: () => T & Resource) => T
-  /** Starts a generation: everything kept from now on is marked as used. */
-  readonly begin: () => void
-  /** Ends it: closes what the generation did not ask for again. Called after the swap, when the old gateway has drained. */
-  readonly sweep: () => Promise<void>
+  /** Starts a generation, whose number it gives: everything kept from now on is marked as used. */
+  readonly begin: () => number
+  /** Closes what neither this generation nor a later one asked for. Called after the swap, when the old gateway has drained. */
+  readonly sweep: (generation: number) => Promise<void>
   readonly closeAll: () => Promise<void>
 }
 
@@ -49,10 +49,8 @@ export function createResources({ clock, observer, looking = false }: { clock: C
       entries.set(name, { value, generation })
       return value
     },
-    begin: () => {
-      generation += 1
-    },
-    sweep: () => closeWhere((entry) => entry.generation < generation),
+    begin: () => (generation += 1),
+    sweep: (upTo) => closeWhere((entry) => entry.generation < upTo),
     closeAll: () => closeWhere(() => true),
   }
 }
