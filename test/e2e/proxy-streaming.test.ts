@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import { get, request } from 'node:http'
 import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { NO_MUTATION } from '../../src/model/mutation.ts'
+import { principal } from '../support/described.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
-import { startProxy, upstream } from '../support/gateway.ts'
+import { allow, startProxy, upstream } from '../support/gateway.ts'
 import { closeAfterEach } from '../support/opened.ts'
 import { rawClient, rawExchange, startRawUpstream } from '../support/raw-socket.ts'
 
@@ -110,6 +112,31 @@ describe('streaming with backpressure', () => {
     client.send('0\r\n\r\n')
     expect(await client.ended()).toMatch(/0\r\n\r\n$/)
     expect(proxy.events.exchanged).toMatchObject([{ outcome: 'ok' }])
+  })
+})
+
+describe('a stream of events', () => {
+  const expiring: NonNullable<Parameters<typeof startProxy>[0]['decide']> = (_request, route) => {
+    const alice = principal('alice', { expiresAt: Date.now() + 300 })
+    return allow(route, { mutation: NO_MUTATION, principals: { primary: alice, byAuthenticator: new Map([['a', alice]]), requiredScopes: new Map() } })
+  }
+
+  it('ends at both ends when its credential expires; a download that was begun before does not', async () => {
+    const up = opened(await startRawUpstream((socket, head) => socket.write(`HTTP/1.1 200 OK\r\nContent-Type: ${head.includes('/events') ? 'text/event-stream' : 'application/zip'}\r\n\r\nfirst\n\n`)))
+    const proxy = await proxyTo(up.port, { decide: expiring })
+    const [events, download] = ['/events', '/download'].map((path) => {
+      const client = rawClient(proxy.port)
+      client.send(`GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`)
+      return client
+    })
+    await download!.until('first')
+    const openedAt = Date.now()
+    expect(await events!.ended()).toMatch(/^HTTP\/1\.1 200 [^]*first/)
+    expect(Date.now() - openedAt).toBeLessThan(2_000)
+    expect(proxy.events.noticed).toEqual(['stream_expired'])
+    await expect.poll(() => up.sockets.size).toBe(1)
+    for (const socket of up.sockets) socket.end('last')
+    expect(await download!.until('last')).toContain('first')
   })
 })
 

@@ -1,4 +1,6 @@
 import type { Readable } from 'node:stream'
+import type { EpochMs } from '../../base/time.ts'
+import type { Allow } from '../../model/decision.ts'
 import type { Denial } from '../../model/denial.ts'
 import type { ExchangedEvent } from '../../model/event.ts'
 import { responseHeaders } from '../../wire/response-headers.ts'
@@ -11,6 +13,7 @@ import type { Exchange } from './exchange.ts'
 import { causeOf, ExchangeEnded, failureOf } from './failure.ts'
 import { hasUnreadBody, lingerAfterAnswer } from './linger.ts'
 import type { Errand } from './outbound.ts'
+import { firstExpiry, isEndless } from './proof-end.ts'
 import { refuse } from './refuse.ts'
 
 /** One exchange with an upstream, over one connection. */
@@ -110,6 +113,12 @@ function fail(attempt: Attempt, progress: Progress, error: unknown): void {
   refuse(exchange, { denial: failure.denial, status: failure.status, requestId: request.id, limits: decision.limits, cors: decision.route.cors })
 }
 
+/** When a stream of events ends that nobody else ends: with the proof that opened it. */
+function streamEnd(decision: Allow, raw: readonly (string | Buffer)[]): EpochMs | undefined {
+  const until = firstExpiry(decision)
+  return until !== undefined && isEndless(raw) ? until : undefined
+}
+
 /** Writes the head of the final answer. An answer before the end of the request is the last one of both connections. */
 function beginAnswer({ exchange, errand }: Attempt, progress: Progress, { status, message, raw }: { status: number; message: string | undefined; raw: readonly (string | Buffer)[] }): AnswerSink {
   const { response, incoming, parts } = exchange
@@ -125,10 +134,10 @@ function beginAnswer({ exchange, errand }: Attempt, progress: Progress, { status
     stallMs: settings.idleTimeoutMs,
   })
   sink.begin()
-  const release = parts.vigil.watch(decision, () => {
-    parts.observer.noticed('info', 'stream_revoked', 'an answer was cut off because its credential was revoked', { request_id: request.id })
+  const release = parts.vigil.watch(decision, (why) => {
+    parts.observer.noticed('info', `stream_${why}`, why === 'revoked' ? 'an answer was cut off because its credential was revoked' : 'a stream was ended because its credential has expired', { request_id: request.id })
     response.destroy()
-  })
+  }, streamEnd(decision, raw))
   if (release) response.once('close', release)
   return sink
 }

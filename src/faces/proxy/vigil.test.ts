@@ -37,6 +37,16 @@ describe('the vigil', () => {
     expect(end).toHaveBeenCalledTimes(1)
   })
 
+  it('ends once when the time of the proof has come, also while an answer is waited for', async () => {
+    const ends = [vi.fn(), vi.fn()]
+    vigil.watch(decisionOf(undefined), ends[0]!, Date.now() + 1_000)
+    vigil.watch(decisionOf(() => new Promise<boolean>(() => undefined)), ends[1]!, Date.now() + 1_000)
+    await vi.advanceTimersByTimeAsync(999)
+    for (const end of ends) expect(end).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(1_000)
+    for (const end of ends) expect(end.mock.calls).toEqual([['expired']])
+  })
+
   it('does not ask again while it waits for an answer, nor after it was told to stop', async () => {
     const ask = vi.fn(() => new Promise<boolean>(() => undefined))
     const stop = vigil.watch(decisionOf(ask), () => undefined)

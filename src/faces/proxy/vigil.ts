@@ -7,14 +7,17 @@ const EVERY_MS: DurationMs = 250
 
 /** Watches over what stays open: tunnels and answers that have not ended. */
 export interface Vigil {
-  /** Calls `end` once when a proof of the request is ended before its time. Gives what stops watching, or undefined when no proof can be. */
-  readonly watch: (decision: Allow, end: () => void) => (() => void) | undefined
+  /**
+   * Calls `end` once when a proof of the request is ended before its time, or when `until` has come. Gives what stops watching, or
+   * undefined when neither can be.
+   */
+  readonly watch: (decision: Allow, end: (why: 'revoked' | 'expired') => void, until?: EpochMs) => (() => void) | undefined
   readonly close: () => void
 }
 
 type Question = (now: EpochMs) => MaybePromise<boolean>
 
-interface Watched { readonly questions: readonly Question[]; readonly end: () => void; asking: boolean }
+interface Watched { readonly questions: readonly Question[]; readonly until: EpochMs; readonly end: (why: 'revoked' | 'expired') => void; asking: boolean }
 
 /** One question for each proof whose authenticator can say more than "it expires". */
 function questionsOf({ route, principals }: Allow): readonly Question[] {
@@ -33,7 +36,7 @@ export function createVigil({ clock, observer }: { readonly clock: Clock; readon
 
   const judge = (watched: Watched, over: boolean): void => {
     watched.asking = false
-    if (over && open.delete(watched)) watched.end()
+    if (over && open.delete(watched)) watched.end('revoked')
   }
 
   const ask = (watched: Watched, now: EpochMs): void => {
@@ -49,15 +52,18 @@ export function createVigil({ clock, observer }: { readonly clock: Clock; readon
   const look = (): void => {
     const now = clock()
     for (const watched of open) {
-      if (!watched.asking) ask(watched, now)
+      if (now >= watched.until) {
+        open.delete(watched)
+        watched.end('expired')
+      } else if (!watched.asking) ask(watched, now)
     }
   }
 
   return {
-    watch: (decision, end) => {
+    watch: (decision, end, until = Number.POSITIVE_INFINITY) => {
       const questions = questionsOf(decision)
-      if (questions.length === 0) return undefined
-      const watched: Watched = { questions, end, asking: false }
+      if (questions.length === 0 && until === Number.POSITIVE_INFINITY) return undefined
+      const watched: Watched = { questions, until, end, asking: false }
       open.add(watched)
       timer ??= setInterval(look, EVERY_MS).unref()
       return () => void open.delete(watched)
