@@ -10,6 +10,7 @@ import { grantsFor } from '../keys/postgres-schema.ts'
 import { KeyActRefused, overlapOf } from '../keys/key-request.ts'
 import type { IssuedKey } from '../keys/key-service.ts'
 import { KeyStoreUnavailable } from '../keys/key-store.ts'
+import { locationOf } from '../keys/store-location.ts'
 import { viewOf } from '../keys/key-view.ts'
 import { actAudit } from './act-audit.ts'
 import { actorOf } from './actor.ts'
@@ -101,7 +102,10 @@ async function exportStore(work: Work): Promise<void> {
 }
 
 async function migrate(work: Work): Promise<void> {
-  const kind = await migrateKeyStore(option(work, 'store') ?? work.settings.location)
+  const wanted = option(work, 'store')
+  const location = wanted === undefined ? work.settings.location : locationOf(wanted)
+  if (typeof location === 'string') throw new UsageError(`--store: ${location}`)
+  const kind = await migrateKeyStore(location)
   const words = kind === 'postgresql' ? ['the tables are there. The role that Postern runs as needs no more than:', ...grantsFor('postern')] : [`nothing to do: a ${kind} store makes what it needs by itself`]
   tell(work, { json: { store: kind, migrated: true }, text: undefined, words: words.join('\n') })
 }

@@ -38,7 +38,7 @@ describe('the deny list of a config', () => {
     ['in the only store of keys', { deny_list: {}, authenticators: { pat: keys('/k.db') } }, '/k.db'],
     ['in the store that several authenticators share', { deny_list: {}, authenticators: { a: keys('/k.db'), b: keys('/k.db') } }, '/k.db'],
   ])('lives %s', (_where, config, location) => {
-    expect(denyListLocation(configOf(config), mistakes)).toBe(location)
+    expect(denyListLocation(configOf(config), mistakes)).toEqual({ kind: 'sqlite', path: location })
   })
 
   it.each([

@@ -1,34 +1,35 @@
-import { sha256Hex } from '../base/bytes.ts'
 import { createDenyList, type DenyList } from '../keys/deny-list.ts'
 import { createDenyService, type DenyAct, type DenyService } from '../keys/deny-service.ts'
 import { KeyStoreUnavailable, type KeyStore } from '../keys/key-store.ts'
-import { locationMistake } from '../keys/open-store.ts'
+import type { StoreLocation } from '../keys/store-location.ts'
 import { rfc3339 } from '../keys/scalars.ts'
 import type { AdministeredEvent } from '../model/event.ts'
 import { storeAt } from './compile-managed-keys.ts'
+import { compileStoreLocation, locationKey, namesNoStore } from './compile-store-location.ts'
 import type { Mistake } from './mistake.ts'
 import type { Resources } from './resources.ts'
 import type { Config } from './schema.ts'
 
 const AT = ['deny_list', 'store'] as const
 
-/** Stores of managed keys that are on, each once. */
-function keyStores({ authenticators }: Config): readonly string[] {
-  const all = Object.values(authenticators ?? {}).flatMap((each) => (each.type === 'api_key' && each.store ? [each.store] : []))
-  return [...new Set(all)]
+/** Stores of managed keys that are on, each once. What is wrong with one is said where it stands. */
+function keyStores({ authenticators }: Config): readonly StoreLocation[] {
+  const all = Object.values(authenticators ?? {}).flatMap((each) => (each.type === 'api_key' ? (compileStoreLocation(each.store, [], []) ?? []) : []))
+  return [...new Map(all.map((location) => [locationKey(location), location])).values()]
 }
 
 /** Where the deny list of a config lives; undefined when it has none, or when it is not clear where. */
-export function denyListLocation(config: Config, mistakes: Mistake[]): string | undefined {
+export function denyListLocation(config: Config, mistakes: Mistake[]): StoreLocation | undefined {
   if (!config.deny_list) return undefined
-  const { store = '' } = config.deny_list
-  const [only, ...others] = store === '' ? keyStores(config) : [store]
-  const message = only === undefined ? 'a deny list needs a store: name one, or give an authenticator of API keys one' : others.length > 0 ? 'several authenticators have a store; say which' : locationMistake(only)
+  const { store } = config.deny_list
+  if (!namesNoStore(store)) return compileStoreLocation(store, AT, mistakes)
+  const [only, ...others] = keyStores(config)
+  const message = only === undefined ? 'a deny list needs a store: name one, or give an authenticator of API keys one' : others.length > 0 ? 'several authenticators have a store; say which' : undefined
   if (message !== undefined) mistakes.push({ path: AT, message })
   return message === undefined ? only : undefined
 }
 
-function opened(location: string, resources: Resources, mistakes: Mistake[]): KeyStore | undefined {
+function opened(location: StoreLocation, resources: Resources, mistakes: Mistake[]): KeyStore | undefined {
   try {
     return storeAt(location, resources)
   } catch (error) {
@@ -39,7 +40,7 @@ function opened(location: string, resources: Resources, mistakes: Mistake[]): Ke
 }
 
 /** What a command needs to write to the deny list of a config: where it is, and who may be named. */
-export const compileDenyService = (config: Config, mistakes: Mistake[]): { readonly location: string | undefined; readonly authenticators: readonly string[] } =>
+export const compileDenyService = (config: Config, mistakes: Mistake[]): { readonly location: StoreLocation | undefined; readonly authenticators: readonly string[] } =>
   ({ location: denyListLocation(config, mistakes), authenticators: Object.keys(config.authenticators ?? {}) })
 
 /** A write to the deny list as the audit log has it. */
@@ -60,5 +61,5 @@ export function compileDenyList(config: Config, resources: Resources, mistakes: 
   const location = denyListLocation(config, mistakes)
   const store = location === undefined ? undefined : opened(location, resources, mistakes)
   if (location === undefined || !store) return undefined
-  return resources.keep('deny_list', sha256Hex(location), () => createDenyList({ store, observer: resources.observer }))
+  return resources.keep('deny_list', locationKey(location), () => createDenyList({ store, observer: resources.observer }))
 }

@@ -14,6 +14,7 @@ const FILE_KEYS: readonly (readonly string[])[] = [
   ['authenticators', '*', 'jwks_file'],
   ['authenticators', '*', 'issuers', '*', 'jwks_file'],
   ['authenticators', '*', 'file'],
+  ...['ca', 'certificate', 'key'].flatMap((name) => [['authenticators', '*', 'store', 'tls', name], ['deny_list', 'store', 'tls', name]]),
 ]
 
 /** Files that Postern or somebody else may only make later; `redis://` and the like are no files. */

@@ -16,7 +16,7 @@ function settingsOf(authenticator: Record<string, unknown>, more: Record<string,
 describe('the settings of managed keys', () => {
   it('need a store and a pepper, and have a default for the rest', () => {
     expect(settingsOf({ store: '/data/keys.db', pepper: PEPPER })).toEqual({
-      settings: { name: 'pat', location: '/data/keys.db', pepper: PEPPER, previousPeppers: [], prefix: 'ak_live', environment: 'live', recognised: undefined, checksum: 'crc32', importPath: undefined, tiers: [] },
+      settings: { name: 'pat', location: { kind: 'sqlite', path: '/data/keys.db' }, pepper: PEPPER, previousPeppers: [], prefix: 'ak_live', environment: 'live', recognised: undefined, checksum: 'crc32', importPath: undefined, tiers: [] },
       mistakes: [], warnings: [],
     })
   })

@@ -1,6 +1,7 @@
 import { MIN_PEPPER_LENGTH } from '../keys/key-digest.ts'
 import { PREFIX_PATTERN } from '../keys/key-format.ts'
-import { locationMistake } from '../keys/open-store.ts'
+import type { StoreLocation } from '../keys/store-location.ts'
+import { compileStoreLocation, namesNoStore } from './compile-store-location.ts'
 import type { ConfigPath, Mistake } from './mistake.ts'
 import type { AuthenticatorConfig, Config } from './schema.ts'
 
@@ -10,8 +11,7 @@ type ApiKeyConfig = Extract<AuthenticatorConfig, { type: 'api_key' }>
 export interface ManagedKeySettings {
   /** Name of the authenticator. */
   readonly name: string
-  /** File of the embedded store, or URL of one on the network. */
-  readonly location: string
+  readonly location: StoreLocation
   readonly pepper: string
   /** Newest first. */
   readonly previousPeppers: readonly string[]
@@ -69,26 +69,27 @@ function pepperMistakes(config: ApiKeyConfig, path: ConfigPath): Mistake[] {
 export function managedKeySettings(name: string, config: Config, { mistakes, warnings }: Complaints): ManagedKeySettings | undefined {
   const authenticator = config.authenticators?.[name]
   if (authenticator?.type !== 'api_key') return undefined
-  const { store = '', pepper = '', issue } = authenticator
+  const { store, pepper = '', issue } = authenticator
   const path: ConfigPath = ['authenticators', name]
-  if (store === '' && pepper === '') {
+  if (namesNoStore(store) && pepper === '') {
     if (authenticator.import !== undefined && authenticator.import !== '') mistakes.push({ path: [...path, 'import'], message: 'keys to import, but no store to bring them into: set "store" and "pepper"' })
     else if (authenticator.store !== undefined || authenticator.pepper !== undefined) warnings.push({ path: [...path, 'store'], message: 'empty, and so is "pepper": this authenticator has no managed keys' })
     return undefined
   }
   const label = prefixOf(authenticator)
+  const wrong: Mistake[] = []
+  const location = compileStoreLocation(store, [...path, 'store'], wrong)
   const found: (Mistake | undefined)[] = [
-    store === '' ? { path: [...path, 'store'], message: 'a pepper without a store: say where the keys are kept' } : undefined,
+    namesNoStore(store) ? { path: [...path, 'store'], message: 'a pepper without a store: say where the keys are kept' } : undefined,
     ...(pepper === '' ? [{ path: [...path, 'pepper'], message: 'a store without a pepper: set a secret of at least 16 characters that is kept outside the store' }] : pepperMistakes(authenticator, path)),
-    asMistake([...path, 'store'], locationMistake(store)),
     asMistake([...path, ...(issue?.prefix === undefined && authenticator.prefix ? ['prefix'] : ['issue'])], prefixMistake(label, authenticator.prefix)),
   ]
-  const wrong = found.filter((mistake) => mistake !== undefined)
+  wrong.push(...found.filter((mistake) => mistake !== undefined))
   mistakes.push(...wrong)
-  if (wrong.length > 0) return undefined
+  if (wrong.length > 0 || location === undefined) return undefined
   const importPath = authenticator.import === '' ? undefined : authenticator.import
   return {
-    name, location: store, pepper, previousPeppers: (authenticator.previous_peppers ?? []).filter((each) => each !== ''), prefix: label, environment: environmentOf(authenticator, label), recognised: authenticator.prefix,
+    name, location, pepper, previousPeppers: (authenticator.previous_peppers ?? []).filter((each) => each !== ''), prefix: label, environment: environmentOf(authenticator, label), recognised: authenticator.prefix,
     checksum: issue?.checksum ?? (importPath === undefined ? 'crc32' : 'none'), importPath, tiers: Object.keys(config.tiers ?? {}),
   }
 }

@@ -4,6 +4,7 @@ import { carrier, claimConstraint, claimMapping, keySource, knobs, verifiedCache
 import { preset } from './schema-presets.ts'
 import { introspectionAuthenticator, remoteAuthenticator, supabaseAuthenticator } from './schema-providers.ts'
 import { sessionAuthenticator } from './schema-sessions.ts'
+import { keyStore } from './schema-store.ts'
 
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA', 'HS256'] as const
 
@@ -72,7 +73,7 @@ export const apiKeyAuthenticator = z.strictObject({
   keys_csv: z.string().optional().describe('Comma-separated keys, each `key` or `name=key`. Empty: off.'),
   keys_csv_subject: text.default('client').describe('Ids of keys from `keys_csv` are this, a dash and 8 hex digits of the digest.'),
   file: text.optional().describe('YAML file with `keys:`, a list of the same shape; digests recommended. Re-read when it changes.'),
-  store: z.string().optional().describe('Where managed keys live: a file on a local disk (SQLite), made when it is absent, `redis://…`, `rediss://…` or `postgres://…` (tables by `postern keys migrate`). Needs `pepper`; both empty: off.'),
+  store: keyStore.optional().describe('Where managed keys live: a file on a local disk (SQLite), made when it is absent, `redis://…`, `rediss://…`, `postgres://…` (tables by `postern keys migrate`), or a map for a Redis with sentinels, a cluster or certificates. Needs `pepper`; both empty: off.'),
   pepper: z.string().optional().describe('Secret that the digests of managed keys are made with, at least 16 characters; kept outside the store.'),
   previous_peppers: oneOrMore.optional().describe('Peppers before the current one; keys that still have one of them get the current one with their next use.'),
   issue: keyIssue.optional().describe('What new keys look like.'),

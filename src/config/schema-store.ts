@@ -20,26 +20,31 @@ const share = z.union([z.string(), z.number()]).transform((value, context) => {
   return z.NEVER
 }).meta({ title: 'share', examples: ['1/4'] })
 
-const storeTls = z.strictObject({
+const redisTls = z.strictObject({
   ca: text.optional().describe('PEM file of the authority of the server.'),
   certificate: text.optional().describe('PEM file of our own certificate.'),
   key: text.optional().describe('PEM file of its private key.'),
   server_name: text.optional().describe('Name in the certificate, when it is not the host of the URL.'),
 }).meta({ title: 'store TLS' })
 
+/** How a Redis is reached, whatever is kept there. */
+const redisKeys = {
+  urls: list.optional().describe('Sentinels, or seeds of a cluster.'),
+  sentinel: text.optional().describe('What the sentinels at `urls` call the master.'),
+  cluster: flag.prefault(false).describe('`urls` are seeds of a cluster.'),
+  tls: redisTls.optional().describe('How the server is trusted, and we by it. `rediss://` alone trusts the authorities of the system.'),
+  username: z.string().optional().describe('ACL user, when the URL names none.'),
+  password: z.string().optional().describe('Its password, when the URL names none.'),
+  sentinel_username: z.string().optional().describe('ACL user of the sentinels.'),
+  sentinel_password: z.string().optional().describe('Password of the sentinels.'),
+} as const
+
 /** Where counters live that replicas share. The URL alone says it in the common case. */
 export const store = z.union([
   storeUrl,
   z.strictObject({
     url: storeUrl.optional().describe('One server. Empty: counters in memory.'),
-    urls: list.optional().describe('Sentinels, or seeds of a cluster.'),
-    sentinel: text.optional().describe('What the sentinels at `urls` call the master.'),
-    cluster: flag.prefault(false).describe('`urls` are seeds of a cluster.'),
-    tls: storeTls.optional().describe('How the server is trusted, and we by it. `rediss://` alone trusts the authorities of the system.'),
-    username: z.string().optional().describe('ACL user, when the URL names none.'),
-    password: z.string().optional().describe('Its password, when the URL names none.'),
-    sentinel_username: z.string().optional().describe('ACL user of the sentinels.'),
-    sentinel_password: z.string().optional().describe('Password of the sentinels.'),
+    ...redisKeys,
     secret: z.string().optional().describe('Names of counters are digests made with it, the same on every replica. Default: made from the password of the store.'),
     prefix: z.string().regex(/^[A-Za-z0-9_.:-]{1,64}$/, 'expected letters, digits and _ . : -').default('postern').describe('Namespace of every key.'),
     deadline: positiveDuration.prefault('50ms').describe('Longest time that a request waits for the store.'),
@@ -48,3 +53,18 @@ export const store = z.union([
 ]).meta({ title: 'store' })
 
 export type StoreConfig = z.output<typeof store>
+
+/** Where keys or denials live: a file, a URL, or a Redis that takes more words than a URL has. Empty: nowhere. */
+export const keyStore = z.union([
+  z.string(),
+  z.strictObject({
+    url: storeUrl.optional().describe('One server. Empty: no store.'),
+    ...redisKeys,
+    namespace: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'expected letters, digits and _ . -').default('postern').describe('Several stores share one server by it.'),
+  }),
+]).meta({ title: 'key store', examples: ['/var/lib/postern/keys.db'] })
+
+export type KeyStoreConfig = z.output<typeof keyStore>
+
+/** What both kinds of store write of a Redis. */
+export type RedisConfig = Pick<Exclude<KeyStoreConfig, string>, 'url' | keyof typeof redisKeys>

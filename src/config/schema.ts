@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { address, count, duration, flag, httpUrl, list, oneOrMore, positiveDuration, rate, size, text, upstreamUrl } from './scalars.ts'
 import { bodyPolicy, cors, csrf, errors, identity, rateLimitHeaders } from './schema-answers.ts'
 import { authenticator } from './schema-authenticators.ts'
-import { store } from './schema-store.ts'
+import { keyStore, store } from './schema-store.ts'
 
 const tls = z.strictObject({
   certificate: text.describe('PEM file; re-read when it changes.'),
@@ -186,7 +186,7 @@ export const configSchema = z.strictObject({
     max_lifetime: positiveDuration.prefault('90d').describe('Longest life of a token, and the default.'),
   }).optional().describe('Signed-in users list, create and revoke tokens of their own, on the public side.'),
   deny_list: z.strictObject({
-    store: z.string().optional().describe('Where it lives: a location like the `store` of an authenticator of API keys. Default: that store, when there is one.'),
+    store: keyStore.optional().describe('Where it lives: a location like the `store` of an authenticator of API keys. Default: that store, when there is one.'),
     back_channel_logout: z.strictObject({
       authenticator: text.describe('The authenticator of type jwt whose issuer sends logout tokens; what they name is denied there.'),
       client_id: oneOrMore.describe('Audience of the logout tokens: the client that people log in with.'),

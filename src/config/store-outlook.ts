@@ -3,7 +3,6 @@ import { ImportError, importRows } from '../keys/import-json.ts'
 import { createKeyHasher } from '../keys/key-digest.ts'
 import { KeyStoreUnavailable, type KeyStore } from '../keys/key-store.ts'
 import { isAbsentStore, openStoreToLook } from '../keys/looking-store.ts'
-import { storeKindOf } from '../keys/open-store.ts'
 import { allManagedKeySettings, type ManagedKeySettings } from './managed-key-settings.ts'
 import type { Config } from './schema.ts'
 
@@ -43,11 +42,12 @@ async function wouldImport(settings: ManagedKeySettings, file: string): Promise<
 
 /** Every key store in a file that a config names. Stores on the network are not asked. */
 export async function storeOutlooks(config: Config): Promise<readonly StoreOutlook[]> {
-  const local = allManagedKeySettings(config, { mistakes: [], warnings: [] }).filter(({ location }) => storeKindOf(location) === 'sqlite')
-  return Promise.all(local.map(async (settings) => {
+  const all = allManagedKeySettings(config, { mistakes: [], warnings: [] })
+  const local = all.flatMap((settings) => (settings.location.kind === 'sqlite' ? [{ settings, path: settings.location.path }] : []))
+  return Promise.all(local.map(async ({ settings, path }) => {
     const { name, location, importPath: from } = settings
     const count = from === undefined ? undefined : await wouldImport(settings, from)
-    return { authenticator: name, store: location, exists: !isAbsentStore(location), ...(from !== undefined && { from }), ...(count !== undefined && { wouldImport: count }) }
+    return { authenticator: name, store: path, exists: !isAbsentStore(location), ...(from !== undefined && { from }), ...(count !== undefined && { wouldImport: count }) }
   }))
 }
 

@@ -21,7 +21,7 @@ const bytes = (): Record<string, string> => Object.fromEntries(readdirSync(folde
 
 describe('a store that is only looked at', () => {
   it('is not made when it does not exist: it is empty, and what is brought in stays in memory', async () => {
-    const store = openStoreToLook(path)
+    const store = openStoreToLook({ kind: 'sqlite', path })
     await service(store).issue({ owner: 'u' }, 'cli:test')
     expect((await store.list({ limit: 10 })).items).toHaveLength(1)
     await store.close()
@@ -29,11 +29,11 @@ describe('a store that is only looked at', () => {
   })
 
   it('shows what is in it, takes no write, and leaves every byte and every file as they were', async () => {
-    const real = openKeyStore(path)
+    const real = openKeyStore({ kind: 'sqlite', path })
     const { record } = await service(real).issue({ owner: 'u' }, 'cli:test')
     await real.close()
     const before = bytes()
-    const store = openStoreToLook(path)
+    const store = openStoreToLook({ kind: 'sqlite', path })
     expect(await store.byId(record.id)).toMatchObject({ owner: 'u' })
     expect(await store.commit([{ kind: 'update', record: { ...record, owner: 'x' } }])).toBe('conflict')
     await store.touch(new Map([[record.id, { at: 5, count: 1 }]]))
@@ -44,19 +44,19 @@ describe('a store that is only looked at', () => {
   })
 
   it('shows what a running process wrote a moment ago', async () => {
-    const real = openKeyStore(path)
+    const real = openKeyStore({ kind: 'sqlite', path })
     const { record } = await service(real).issue({ owner: 'u' }, 'cli:test')
-    const store = openStoreToLook(path)
+    const store = openStoreToLook({ kind: 'sqlite', path })
     expect(await store.byId(record.id)).toMatchObject({ owner: 'u' })
     await store.close()
     await real.close()
   })
 
   it('is refused where a start could not make it either, and when it is something else', () => {
-    expect(() => openStoreToLook(join(folder, 'absent', 'keys.db'))).toThrow(/its folder does not exist/)
+    expect(() => openStoreToLook({ kind: 'sqlite', path: join(folder, 'absent', 'keys.db') })).toThrow(/its folder does not exist/)
     mkdirSync(join(folder, 'dir.db'))
-    expect(() => openStoreToLook(join(folder, 'dir.db'))).toThrow(KeyStoreUnavailable)
+    expect(() => openStoreToLook({ kind: 'sqlite', path: join(folder, 'dir.db') })).toThrow(KeyStoreUnavailable)
     writeFileSync(path, 'no database at all, but long enough to be looked at')
-    expect(() => openStoreToLook(path)).toThrow(KeyStoreUnavailable)
+    expect(() => openStoreToLook({ kind: 'sqlite', path })).toThrow(KeyStoreUnavailable)
   })
 })

@@ -3,16 +3,17 @@ import { dirname } from 'node:path'
 import type { DurationMs } from '../base/time.ts'
 import { KeyStoreUnavailable, type KeyStore } from './key-store.ts'
 import { createMemoryStore } from './memory-store.ts'
-import { openKeyStore, storeKindOf } from './open-store.ts'
+import { openKeyStore } from './open-store.ts'
 import { createSqliteStore } from './sqlite-store.ts'
+import type { StoreLocation } from './store-location.ts'
 
 /** Whether the first start would make the store that a location names. Stores on the network are never looked for. */
-export const isAbsentStore = (location: string): boolean =>
-  storeKindOf(location) === 'sqlite' && (statSync(location, { throwIfNoEntry: false })?.size ?? 0) === 0
+export const isAbsentStore = (location: StoreLocation): boolean =>
+  location.kind === 'sqlite' && (statSync(location.path, { throwIfNoEntry: false })?.size ?? 0) === 0
 
 /** What a start would do with it, short of doing it. */
-function emptyStore(location: string): KeyStore {
-  const folder = dirname(location)
+function emptyStore(path: string): KeyStore {
+  const folder = dirname(path)
   try {
     accessSync(folder, constants.W_OK | constants.X_OK)
   } catch (error) {
@@ -31,7 +32,7 @@ const readingOnly = (store: KeyStore): KeyStore => ({ ...store, commit: () => 'c
  *
  * @throws {KeyStoreUnavailable} when it exists and cannot be read, or when the first start could not make it
  */
-export function openStoreToLook(location: string, { busyTimeoutMs = 1_000 }: { readonly busyTimeoutMs?: DurationMs } = {}): KeyStore {
-  if (isAbsentStore(location)) return emptyStore(location)
-  return readingOnly(storeKindOf(location) === 'sqlite' ? createSqliteStore({ path: location, busyTimeoutMs, readOnly: true }) : openKeyStore(location))
+export function openStoreToLook(location: StoreLocation, { busyTimeoutMs = 1_000 }: { readonly busyTimeoutMs?: DurationMs } = {}): KeyStore {
+  if (location.kind !== 'sqlite') return readingOnly(openKeyStore(location))
+  return isAbsentStore(location) ? emptyStore(location.path) : readingOnly(createSqliteStore({ path: location.path, busyTimeoutMs, readOnly: true }))
 }

@@ -1,35 +1,23 @@
 import type { DurationMs } from '../base/time.ts'
-import { KeyStoreUnavailable, type KeyStore } from './key-store.ts'
+import type { KeyStore } from './key-store.ts'
 import { createPostgresStore, migratePostgres } from './postgres-store.ts'
-import { redisOptionsOf } from './redis-connection.ts'
 import { createRedisStore } from './redis-store.ts'
 import { createSqliteStore } from './sqlite-store.ts'
-
-/** What a store's location names. */
-export type StoreKind = 'sqlite' | 'redis' | 'postgresql'
-
-/** Which kind of store a location names; undefined for a URL of something else. */
-export function storeKindOf(location: string): StoreKind | undefined {
-  if (/^rediss?:\/\//i.test(location)) return 'redis'
-  if (/^postgres(?:ql)?:\/\//i.test(location)) return 'postgresql'
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(location) ? undefined : 'sqlite'
-}
+import type { StoreKind, StoreLocation } from './store-location.ts'
 
 /**
- * Opens the store at a path or URL.
+ * Opens the store at a location.
  *
  * @throws {KeyStoreUnavailable} when a file cannot be opened; a store on the network is asked with the first question only
  */
-export function openKeyStore(location: string, { busyTimeoutMs }: { readonly busyTimeoutMs?: DurationMs } = {}): KeyStore {
-  switch (storeKindOf(location)) {
+export function openKeyStore(location: StoreLocation, { busyTimeoutMs }: { readonly busyTimeoutMs?: DurationMs } = {}): KeyStore {
+  switch (location.kind) {
     case 'redis':
-      return createRedisStore({ url: location })
+      return createRedisStore(location)
     case 'postgresql':
-      return createPostgresStore({ url: location })
+      return createPostgresStore(location)
     case 'sqlite':
-      return createSqliteStore({ path: location, ...(busyTimeoutMs !== undefined && { busyTimeoutMs }) })
-    case undefined:
-      throw new KeyStoreUnavailable('there is no key store of this kind')
+      return createSqliteStore({ path: location.path, ...(busyTimeoutMs !== undefined && { busyTimeoutMs }) })
   }
 }
 
@@ -38,10 +26,8 @@ export function openKeyStore(location: string, { busyTimeoutMs }: { readonly bus
  *
  * @throws {KeyStoreUnavailable}
  */
-export async function migrateKeyStore(location: string): Promise<StoreKind> {
-  const kind = storeKindOf(location)
-  if (kind === undefined) throw new KeyStoreUnavailable('there is no key store of this kind')
-  if (kind === 'postgresql') await migratePostgres(location)
+export async function migrateKeyStore(location: StoreLocation): Promise<StoreKind> {
+  if (location.kind === 'postgresql') await migratePostgres(location.url)
   else {
     const store = openKeyStore(location)
     try {
@@ -50,15 +36,5 @@ export async function migrateKeyStore(location: string): Promise<StoreKind> {
       await store.close()
     }
   }
-  return kind
-}
-
-/** Why a location cannot be one, or undefined. Never quotes it: a URL may hold a password. */
-export function locationMistake(location: string): string | undefined {
-  const kind = storeKindOf(location)
-  if (kind === undefined) return 'expected the path of a file, or a URL such as "redis://host:6379" or "postgres://user@host/database"'
-  if (kind === 'sqlite') return undefined
-  if (!URL.canParse(location)) return 'this is not a URL that can be read'
-  const database = kind === 'redis' ? redisOptionsOf(location).db : 0
-  return Number.isInteger(database ?? 0) ? undefined : 'the database of a Redis URL is a number: "redis://host:6379/0"'
+  return location.kind
 }

@@ -49,6 +49,19 @@ describe.skipIf(!postgresInstalled())('with a real PostgreSQL', () => {
     await store.close()
   })
 
+  it('notices a write after a failover that lost one, though both are the same number of writes', async () => {
+    const name = await newDatabase()
+    const store = createPostgresStore({ url: server.urlOf('postern', name) })
+    await store.commit([{ kind: 'insert', record: sampleRecord() }])
+    const [row] = await server.execute('SELECT epoch, generation FROM postern_generation', name)
+    await store.commit([{ kind: 'insert', record: sampleRecord() }])
+    const seen = await store.generation()
+    await server.execute(`UPDATE postern_generation SET epoch = '${row?.['epoch']}', generation = ${row?.['generation']}`, name)
+    await store.commit([{ kind: 'insert', record: sampleRecord() }])
+    expect(await store.generation()).not.toBe(seen)
+    await store.close()
+  })
+
   it('without tables says so and is unavailable', async () => {
     const store = createPostgresStore({ url: server.url })
     await expect(Promise.resolve(store.generation())).rejects.toThrow(/postern keys migrate/)

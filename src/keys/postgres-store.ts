@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { EpochMs } from '../base/time.ts'
 import { denyEntryOf } from './deny-rows.ts'
 import { KeyStoreUnavailable, type CommitOutcome, type DenyEntry, type KeyChange, type KeyPage, type KeyQuery, type KeyStore, type KeyUse, type OwnerRoom } from './key-store.ts'
@@ -15,17 +16,20 @@ const FORGOTTEN_AFTER_MS = 86_400_000
 
 /** Thrown inside a transaction to leave nothing behind. */
 class Conflict extends Error {}
-
 class Full extends Error {}
+
 const isUniqueViolation = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === '23505'
 const isMissingTable = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === '42P01'
 
 /** Rows per statement: a statement takes 65,535 parameters. */
 const BATCH = 1_000
 
-/** First of each transaction: writers wait for one another here, so numbers come in the order in which they are committed. */
+/**
+ * First of each transaction: writers wait for one another here, so numbers come in the order in which they are committed. With a new epoch
+ * each: after a failover that lost a write, the next one would give the number that a replica has seen already.
+ */
 async function bump(sql: PostgresSql): Promise<void> {
-  const { count } = await sql`UPDATE postern_generation SET generation = generation + 1`
+  const { count } = await sql`UPDATE postern_generation SET generation = generation + 1, epoch = ${randomUUID()}`
   if (count !== 1) throw new KeyStoreUnavailable('the key store has no generation; run `postern keys migrate`')
   await sql`SELECT pg_notify(${CHANNEL}, '')`
 }
@@ -54,16 +58,16 @@ async function commit(sql: PostgresSql, changes: readonly KeyChange[], room: Own
       // The library types a transaction as less than it is.
       const inside = transaction as unknown as PostgresSql
       await bump(inside)
+      if (room) await requireRoom(inside, room)
       await apply(inside, changes)
     })
     return 'committed'
   } catch (error) {
-      if (room) await requireRoom(inside, room)
+    if (error instanceof Full) return 'full'
     if (error instanceof Conflict || isUniqueViolation(error)) return 'conflict'
     throw error
   }
 }
-    if (error instanceof Full) return 'full'
 
 async function page(sql: PostgresSql, { after, limit, owner }: KeyQuery): Promise<KeyPage> {
   const rows = await sql<Row[]>`

@@ -1,13 +1,24 @@
 /**
+ * Moves the generation. A number alone would not do: after a failover that lost a write, the next one would give the number that a replica
+ * has seen already, and it would go on believing what it remembers.
+ */
+const BUMP = `
+local function bump(generation, token)
+  local number = tonumber(string.match(redis.call('GET', generation) or '0', '^%d+')) or 0
+  redis.call('SET', generation, string.format('%.0f', number + 1) .. '/' .. token)
+end
+`
+
+/**
  * Writes all changes or none. The keys of one store share a hash tag, so that a cluster keeps them on one server, where a script is atomic.
  *
  * KEYS: rows, digests, order, bcrypt, generation. ARGV[1]: prefix of the lists by owner; ARGV[2]: channel; ARGV[3] to ARGV[5]: an owner, how
- * many working keys they may have before this (0: any number), and the instant at which that is judged; then for each change its kind, id, version,
- * digest, algorithm, whether revoked, owner and row.
+ * many working keys they may have before this (0: any number), and the instant at which that is judged; ARGV[6]: a text that was never used
+ * before; then for each change its kind, id, version, digest, algorithm, whether revoked, owner and row.
  *
  * Everything is checked before anything is written: Redis does not roll back.
  */
-export const COMMIT_SCRIPT = `
+export const COMMIT_SCRIPT = `${BUMP}
 local rows, digests, order, bcrypt, generation = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local changes, taken, made, before = {}, {}, {}, {}
 local max, now = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -20,7 +31,7 @@ if max > 0 then
   end
   if working >= max then return 'full' end
 end
-for at = 6, #ARGV, 8 do
+for at = 7, #ARGV, 8 do
   local c = { kind = ARGV[at], id = ARGV[at + 1], version = tonumber(ARGV[at + 2]), digest = ARGV[at + 3], alg = ARGV[at + 4], revoked = ARGV[at + 5], owner = ARGV[at + 6], row = ARGV[at + 7] }
   local known = redis.call('HGET', rows, c.id)
   local holder = taken[c.digest] or redis.call('HGET', digests, c.digest)
@@ -48,7 +59,7 @@ for _, c in ipairs(changes) do
   end
   if c.alg == 'bcrypt' and c.revoked == '0' then redis.call('ZADD', bcrypt, redis.call('ZSCORE', order, c.id), c.id) else redis.call('ZREM', bcrypt, c.id) end
 end
-redis.call('INCR', generation)
+bump(generation, ARGV[6])
 redis.call('PUBLISH', ARGV[2], '')
 return 'committed'
 `
@@ -63,18 +74,18 @@ for at = 1, #ARGV, 3 do
 end
 `
 
-/** KEYS: denials, their ends, generation. ARGV: before when entries are forgotten, channel, then name, end and entry, and so on. */
-export const DENY_SCRIPT = `
+/** KEYS: denials, their ends, generation. ARGV: before when entries are forgotten, channel, a new text, then name, end and entry, and so on. */
+export const DENY_SCRIPT = `${BUMP}
 local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1])
 for _, name in ipairs(old) do
   redis.call('HDEL', KEYS[1], name)
   redis.call('ZREM', KEYS[2], name)
 end
-for at = 3, #ARGV, 3 do
+for at = 4, #ARGV, 3 do
   redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 2])
   redis.call('ZADD', KEYS[2], ARGV[at + 1], ARGV[at])
 end
-redis.call('INCR', KEYS[3])
+bump(KEYS[3], ARGV[3])
 redis.call('PUBLISH', ARGV[2], '')
 `
 
@@ -90,6 +101,6 @@ return false
 
 /** What a user needs to be allowed, those that the scripts call and those that connecting takes included; for the page of operators. */
 export const REDIS_COMMANDS: readonly string[] = [
-  'eval', 'evalsha', 'get', 'incr', 'hget', 'hmget', 'hset', 'hdel', 'hexists', 'hincrby', 'zadd', 'zrem', 'zcard', 'zscore', 'zrange', 'zrangebyscore', 'publish', 'subscribe',
+  'eval', 'evalsha', 'get', 'set', 'hget', 'hmget', 'hset', 'hdel', 'hexists', 'hincrby', 'zadd', 'zrem', 'zcard', 'zscore', 'zrange', 'zrangebyscore', 'publish', 'subscribe',
   'auth', 'hello', 'select', 'info', 'client|setname',
 ]

@@ -1,9 +1,10 @@
-import type { Redis, RedisOptions } from 'ioredis'
+import type { RedisClient, RedisPatience } from '../redis/create-redis.ts'
+import type { RedisSettings } from '../redis/redis-settings.ts'
 import { KeyStoreUnavailable } from './key-store.ts'
 
 /** A connection that comes up with the first command and again whenever it was lost. */
 export interface RedisConnection {
-  readonly redis: () => Promise<Redis>
+  readonly redis: () => Promise<RedisClient>
   /** Drops the connection with all that waits on it, and connects anew. */
   readonly drop: () => void
   /** Subscribes on a connection of its own; `heard` also when it was lost and is back. */
@@ -11,77 +12,51 @@ export interface RedisConnection {
   readonly close: () => void
 }
 
-const CONNECT_TIMEOUT_MS = 1_000
+/** Commands wait for the connection, since whoever asks keeps the time; a batch of writes may take seconds. */
+const PATIENCE: RedisPatience = { queue: true, connectMs: 1_000, silenceMs: 5_000, pauseMs: 1_000 }
 
-const OPTIONS = {
-  lazyConnect: true,
-  maxRetriesPerRequest: 0,
-  autoResendUnfulfilledCommands: false,
-  connectTimeout: CONNECT_TIMEOUT_MS,
-  connectionName: 'postern',
-  retryStrategy: (attempt: number) => Math.min(100 * 2 ** Math.min(attempt, 4), 1_000) * (0.5 + Math.random() / 2),
-  // A master that became a replica: connect anew, to whoever is the master now.
-  reconnectOnError: (error: Error): 1 | false => (error.message.includes('READONLY') ? 1 : false),
-} as const satisfies RedisOptions
+const SUBSCRIBE_AGAIN_MS = 1_000
 
-/** How to reach a server. */
-export type RedisAddress = Omit<RedisOptions, 'replyMapping'>
-
-/** @throws {KeyStoreUnavailable} when the text is no `redis://` or `rediss://` URL */
-export function redisOptionsOf(url: string): RedisAddress & { readonly namespace: string } {
-  if (!URL.canParse(url)) throw new KeyStoreUnavailable('the key store is not a URL')
-  const { protocol, hostname, port, username, password, pathname, searchParams } = new URL(url)
-  return {
-    ...OPTIONS,
-    host: hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: port === '' ? 6379 : Number(port),
-    ...(username !== '' && { username: decodeURIComponent(username) }),
-    ...(password !== '' && { password: decodeURIComponent(password) }),
-    ...(pathname.length > 1 && { db: Number(pathname.slice(1)) }),
-    ...(protocol === 'rediss:' && { tls: {} }),
-    namespace: searchParams.get('namespace') ?? 'postern',
-  }
+/** The library is loaded only by who has such a store. */
+async function makeRedis(settings: RedisSettings): Promise<RedisClient> {
+  const { createRedis } = await import('../redis/create-redis.ts')
+  const redis = createRedis(settings, PATIENCE)
+  // Without a listener an error of the connection would end the process.
+  return redis.on('error', () => undefined)
 }
 
-export function createRedisConnection(options: RedisAddress): RedisConnection {
-  let current: Promise<Redis> | undefined
-  let subscriber: Redis | undefined
+export function createRedisConnection(settings: RedisSettings): RedisConnection {
+  let current: Promise<RedisClient> | undefined
+  let subscriber: RedisClient | undefined
   const hearers = new Set<() => void>()
   const tell = (): void => hearers.forEach((heard) => heard())
   let closed = false
 
-  /** The library is loaded only by who has such a store. */
-  const make = async (): Promise<Redis> => {
-    const { Redis: Client } = await import('./redis-library.ts')
-    const redis = new Client(options)
-    // Without a listener an error of the connection would end the process.
-    redis.on('error', () => undefined)
-    return redis
+  const listen = async (channel: string): Promise<void> => {
+    const redis = await makeRedis(settings)
+    subscriber = redis
+    if (closed) return redis.disconnect()
+    redis.on('ready', tell)
+    redis.on('message', tell)
+    // With retries, and subscribed again after each of them.
+    await redis.connect().catch(() => undefined)
+    const attempt = (): void =>
+      void redis.subscribe(channel).catch(() => {
+        if (!closed) setTimeout(attempt, SUBSCRIBE_AGAIN_MS).unref()
+      })
+    attempt()
   }
 
   return {
     redis: () => {
       if (closed) return Promise.reject(new KeyStoreUnavailable('the key store is closed'))
-      current ??= make()
+      current ??= makeRedis(settings)
       return current
     },
     drop: () => void current?.then((redis) => redis.disconnect(true)),
     subscribe: (channel, heard) => {
       hearers.add(heard)
-      if (hearers.size > 1) return
-      void make().then(async (redis) => {
-        subscriber = redis
-        if (closed) return redis.disconnect()
-        redis.on('ready', tell)
-        redis.on('message', tell)
-        // With retries, and subscribed again after each of them.
-        await redis.connect().catch(() => undefined)
-        const attempt = (): void =>
-          void redis.subscribe(channel).catch(() => {
-            if (!closed) setTimeout(attempt, 1_000).unref()
-          })
-        attempt()
-      })
+      if (hearers.size === 1) void listen(channel)
     },
     close: () => {
       closed = true

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { redisInstalled, startRedis, type RedisServer } from '../../test/support/redis.ts'
+import type { RedisSettings } from '../redis/redis-settings.ts'
 import { keyStoreContract, sampleRecord } from './key-store.contract.ts'
 import { KeyStoreUnavailable } from './key-store.ts'
 import { REDIS_COMMANDS } from './redis-commit.ts'
@@ -14,14 +15,15 @@ describe.skipIf(!redisInstalled())('with a real Redis', () => {
   })
   afterAll(() => server.stop())
 
-  const newUrl = (): string => {
+  const newSettings = (more: Partial<RedisSettings> = {}) => {
     namespaces += 1
-    return `${server.url}/0?namespace=test${namespaces}`
+    return { namespace: `test${namespaces}`, redis: { kind: 'single', nodes: [{ host: '127.0.0.1', port: server.port }], ...more } } as const
   }
+  const LEAST = { username: 'postern', password: 'least' }
 
   keyStoreContract('the Redis store, as a user of least privilege', async () => {
-    const url = newUrl().replace('redis://', 'redis://postern:least@')
-    const [store, other] = [createRedisStore({ url }), createRedisStore({ url })]
+    const settings = newSettings(LEAST)
+    const [store, other] = [createRedisStore(settings), createRedisStore(settings)]
     return {
       store,
       other,
@@ -33,8 +35,8 @@ describe.skipIf(!redisInstalled())('with a real Redis', () => {
   })
 
   it('tells another process of a write without being asked', async () => {
-    const url = newUrl().replace('redis://', 'redis://postern:least@')
-    const [store, other] = [createRedisStore({ url }), createRedisStore({ url })]
+    const settings = newSettings(LEAST)
+    const [store, other] = [createRedisStore(settings), createRedisStore(settings)]
     let heard = 0
     other.onHint?.(() => {
       heard += 1
@@ -46,8 +48,21 @@ describe.skipIf(!redisInstalled())('with a real Redis', () => {
     await other.close()
   })
 
+  it('notices a write after a failover that lost one, though both are the same number of writes', async () => {
+    const settings = newSettings()
+    const store = createRedisStore(settings)
+    await store.commit([{ kind: 'insert', record: sampleRecord() }])
+    const [name, kept] = [`{${settings.namespace}:keys}:generation`, await store.generation()]
+    await store.commit([{ kind: 'insert', record: sampleRecord() }])
+    const seen = await store.generation()
+    await server.command('SET', name, kept)
+    await store.commit([{ kind: 'insert', record: sampleRecord() }])
+    expect(await store.generation()).not.toBe(seen)
+    await store.close()
+  })
+
   it('that was emptied is unavailable, not a store without keys', async () => {
-    const store = createRedisStore({ url: newUrl() })
+    const store = createRedisStore(newSettings())
     await store.commit([{ kind: 'insert', record: sampleRecord() }])
     await store.generation()
     await server.command('FLUSHALL')
@@ -56,7 +71,7 @@ describe.skipIf(!redisInstalled())('with a real Redis', () => {
   })
 
   it('is unavailable while the server is gone or silent, within its deadline, and comes back by itself', async () => {
-    const store = createRedisStore({ url: newUrl(), deadlines: { readMs: 300, writeMs: 500 } })
+    const store = createRedisStore({ ...newSettings(), deadlines: { readMs: 300, writeMs: 500 } })
     const record = sampleRecord()
     await store.commit([{ kind: 'insert', record }])
     server.signal('SIGSTOP')

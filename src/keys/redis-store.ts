@@ -1,12 +1,13 @@
-import { createHash } from 'node:crypto'
-import type { Redis } from 'ioredis'
+import { createHash, randomUUID } from 'node:crypto'
+import type { RedisClient } from '../redis/create-redis.ts'
 import { denyEntryOf } from './deny-rows.ts'
 import type { KeyRecord } from './key-record.ts'
 import { KeyStoreUnavailable, type CommitOutcome, type DenyEntry, type KeyChange, type KeyPage, type KeyQuery, type KeyStore, type KeyUse, type OwnerRoom } from './key-store.ts'
 import { recordOf, valuesOf, type Row } from './record-rows.ts'
 import { COMMIT_SCRIPT, DENY_SCRIPT, FIND_SCRIPT, TOUCH_SCRIPT } from './redis-commit.ts'
-import { createRedisConnection, redisOptionsOf } from './redis-connection.ts'
+import { createRedisConnection } from './redis-connection.ts'
 import { ofStore, STORE_DEADLINES, type StoreDeadlines } from './remote-store.ts'
+import type { StoreLocation } from './store-location.ts'
 
 const FORGOTTEN_AFTER_MS = 86_400_000
 
@@ -30,7 +31,7 @@ const scriptOf = (lua: string): Script => ({ lua, sha1: createHash('sha1').updat
 
 const SCRIPTS = { commit: scriptOf(COMMIT_SCRIPT), touch: scriptOf(TOUCH_SCRIPT), deny: scriptOf(DENY_SCRIPT), find: scriptOf(FIND_SCRIPT) }
 
-async function runScript(redis: Redis, { lua, sha1 }: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+async function runScript(redis: RedisClient, { lua, sha1 }: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
   try {
     return await redis.evalsha(sha1, keys.length, ...keys, ...args)
   } catch (error) {
@@ -59,29 +60,29 @@ function argumentsOf({ kind, record }: KeyChange, before: KeyRecord | undefined)
   return [kind, record.id, record.version, record.digest, record.alg, record.revokedAt === undefined ? 0 : 1, record.owner, row]
 }
 
-async function recordsOf(redis: Redis, names: Names, ids: readonly string[]): Promise<readonly KeyRecord[]> {
+async function recordsOf(redis: RedisClient, names: Names, ids: readonly string[]): Promise<readonly KeyRecord[]> {
   if (ids.length === 0) return []
   const [rows, lastUses, uses] = await Promise.all([names.rows, names.lastUses, names.counts].map((name) => redis.hmget(name, ...ids)))
   return ids.map((_id, at) => recordIn(rows?.[at], lastUses?.[at], uses?.[at])).filter((record) => record !== undefined)
 }
 
 /** The stored rows as they are, without what was counted beside them. */
-async function storedRows(redis: Redis, names: Names, changes: readonly KeyChange[]): Promise<ReadonlyMap<string, KeyRecord>> {
+async function storedRows(redis: RedisClient, names: Names, changes: readonly KeyChange[]): Promise<ReadonlyMap<string, KeyRecord>> {
   const ids = changes.filter(({ kind }) => kind === 'update').map(({ record }) => record.id)
   if (ids.length === 0) return new Map()
   const rows = await redis.hmget(names.rows, ...ids)
   return new Map(rows.flatMap((row) => (row === null ? [] : [recordOf(rowOf(row))])).map((record) => [record.id, record]))
 }
 
-async function commit(redis: Redis, names: Names, changes: readonly KeyChange[], room: OwnerRoom | undefined): Promise<CommitOutcome> {
+async function commit(redis: RedisClient, names: Names, changes: readonly KeyChange[], room: OwnerRoom | undefined): Promise<CommitOutcome> {
   // A row's own `uses` and `last_used_at` are those it came with and never change, so reading them before is no race.
   const before = await storedRows(redis, names, changes)
   const keys = [names.rows, names.digests, names.order, names.bcrypt, names.generation]
-  const outcome = await runScript(redis, SCRIPTS.commit, keys, [names.ownerPrefix, names.channel, room?.owner ?? '', room?.max ?? 0, room?.now ?? 0, ...changes.flatMap((change) => argumentsOf(change, before.get(change.record.id)))])
+  const outcome = await runScript(redis, SCRIPTS.commit, keys, [names.ownerPrefix, names.channel, room?.owner ?? '', room?.max ?? 0, room?.now ?? 0, randomUUID(), ...changes.flatMap((change) => argumentsOf(change, before.get(change.record.id)))])
   return outcome === 'committed' || outcome === 'full' ? outcome : 'conflict'
 }
 
-async function page(redis: Redis, names: Names, { after, limit, owner }: KeyQuery): Promise<KeyPage> {
+async function page(redis: RedisClient, names: Names, { after, limit, owner }: KeyQuery): Promise<KeyPage> {
   const list = owner === undefined ? names.order : `${names.ownerPrefix}${owner}`
   const score = after === undefined ? '0' : await redis.zscore(names.order, after)
   if (score === null) return { items: [], next: undefined }
@@ -90,15 +91,15 @@ async function page(redis: Redis, names: Names, { after, limit, owner }: KeyQuer
   return { items, next: ids.length > limit ? items.at(-1)?.id : undefined }
 }
 
-async function deny(redis: Redis, names: Names, entries: readonly DenyEntry[]): Promise<void> {
+async function deny(redis: RedisClient, names: Names, entries: readonly DenyEntry[]): Promise<void> {
   const args = entries.flatMap((entry) => {
     const { authenticator, kind, value, until, issuedBefore } = entry
     return [JSON.stringify([authenticator, kind, value]), until, JSON.stringify({ authenticator, kind, value, until, issued_before: issuedBefore ?? null })]
   })
-  await runScript(redis, SCRIPTS.deny, [names.denials, names.denialEnds, names.generation], [Date.now() - FORGOTTEN_AFTER_MS, names.channel, ...args])
+  await runScript(redis, SCRIPTS.deny, [names.denials, names.denialEnds, names.generation], [Date.now() - FORGOTTEN_AFTER_MS, names.channel, randomUUID(), ...args])
 }
 
-async function denied(redis: Redis, names: Names, now: number): Promise<readonly DenyEntry[]> {
+async function denied(redis: RedisClient, names: Names, now: number): Promise<readonly DenyEntry[]> {
   const all = await redis.zrange(names.denialEnds, `(${now}`, '+inf', 'BYSCORE')
   if (all.length === 0) return []
   return (await redis.hmget(names.denials, ...all)).flatMap((entry) => (entry === null ? [] : [denyEntryOf(rowOf(entry))]))
@@ -110,15 +111,14 @@ async function denied(redis: Redis, names: Names, now: number): Promise<readonly
  *
  * @throws {KeyStoreUnavailable} from every method when the server cannot be asked, in time
  */
-export function createRedisStore({ url, deadlines = STORE_DEADLINES }: { readonly url: string; readonly deadlines?: StoreDeadlines }): KeyStore {
-  const { namespace, ...options } = redisOptionsOf(url)
+export function createRedisStore({ redis, namespace, deadlines = STORE_DEADLINES }: Omit<Extract<StoreLocation, { kind: 'redis' }>, 'kind'> & { readonly deadlines?: StoreDeadlines }): KeyStore {
   const names = namesFor(namespace)
-  const connection = createRedisConnection(options)
+  const connection = createRedisConnection(redis)
   let known: string | undefined
 
-  const run = <T>(ms: number, work: (redis: Redis) => Promise<T>): Promise<T> => ofStore(ms, async () => work(await connection.redis()), connection.drop)
-  const read = <T>(work: (redis: Redis) => Promise<T>): Promise<T> => run(deadlines.readMs, work)
-  const write = <T>(work: (redis: Redis) => Promise<T>): Promise<T> => run(deadlines.writeMs, work)
+  const run = <T>(ms: number, work: (redis: RedisClient) => Promise<T>): Promise<T> => ofStore(ms, async () => work(await connection.redis()), connection.drop)
+  const read = <T>(work: (redis: RedisClient) => Promise<T>): Promise<T> => run(deadlines.readMs, work)
+  const write = <T>(work: (redis: RedisClient) => Promise<T>): Promise<T> => run(deadlines.writeMs, work)
 
   /** A server that was emptied is not an empty store: every key would be unknown instead of unchecked. */
   const checkGeneration = (found: string | null): string => {

@@ -2,6 +2,7 @@ import type { DurationMs, EpochMs } from '../base/time.ts'
 import type { Observer } from '../model/event.ts'
 import type { Limiter } from '../model/ports.ts'
 import type { Charge, ServiceLimit } from '../model/quota.ts'
+import { redisName } from '../redis/redis-settings.ts'
 import { argumentOf, createCounterKeys } from './counter-keys.ts'
 import { CHARGE_SCRIPT } from './counter-script.ts'
 import { createDenyCache } from './deny-cache.ts'
@@ -12,7 +13,7 @@ import { createStoreClient, type StoreClient } from './store-client.ts'
 import type { StoreState } from './store-health.ts'
 import { createStoreLink } from './store-link.ts'
 import { adviseAboutStore } from './store-advice.ts'
-import { storeName, type StoreSettings } from './store-settings.ts'
+import type { StoreSettings } from './store-settings.ts'
 import { createWithoutStore } from './without-store.ts'
 
 export interface RedisLimiterSettings {
@@ -68,7 +69,7 @@ export function createRedisLimiter(settings: RedisLimiterSettings): RedisLimiter
     client,
     deadlineMs: store.deadlineMs,
     observer,
-    name: storeName(store),
+    name: redisName(store),
     many: store.kind === 'cluster',
     probe: { script: CHARGE_SCRIPT, keys: [probe], args: ['0', '0', argumentOf({ policy: PROBE_POLICY, partition: '', cost: 1 }, 1)] },
   })
@@ -111,7 +112,7 @@ export function createRedisLimiter(settings: RedisLimiterSettings): RedisLimiter
     resetLimits: desk.resetLimits,
     ready: async (waitMs) => {
       await link.ready(waitMs)
-      if (link.state().status !== 'down') await Promise.all([desk.noticeResets(), adviseAboutStore(client, observer, storeName(store))])
+      if (link.state().status !== 'down') await Promise.all([desk.noticeResets(), adviseAboutStore(client, observer, redisName(store))])
     },
     state: link.state,
     close: async () => {

@@ -1,6 +1,7 @@
-import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { Redis } from 'ioredis'
+import { createRedis, type RedisPatience } from '../redis/create-redis.ts'
 import type { StoreScript } from './counter-script.ts'
-import type { StoreSettings, StoreTls } from './store-settings.ts'
+import type { StoreSettings } from './store-settings.ts'
 
 /**
  * All that the limiter asks of a client library. Commands reject at once while there is no connection, are never queued and never sent
@@ -19,81 +20,14 @@ export interface StoreClient {
   readonly on: (event: 'ready' | 'close' | 'error', listener: (error?: Error) => void) => void
 }
 
-/** A connection that answers nothing is destroyed after this, the handshake included. */
-const SOCKET_TIMEOUT_MS = 1_000
-const CONNECT_TIMEOUT_MS = 500
-
-/** Spread out, so that replicas that lost the store together do not come back together. */
-const retryStrategy = (attempt: number): number => Math.min(100 * 2 ** Math.min(attempt, 5), 2_000) * (0.5 + Math.random() / 2)
-
-const tlsOptions = ({ ca, certificate, key, serverName }: StoreTls): NonNullable<RedisOptions['tls']> => ({
-  ...(ca !== undefined && { ca }),
-  ...(certificate !== undefined && { cert: certificate }),
-  ...(key !== undefined && { key }),
-  ...(serverName !== undefined && { servername: serverName }),
-})
-
-/**
- * No offline queue and no retries: both would let a command that was given up run later. No `commandTimeout` either, for the same reason: it
- * rejects the promise and leaves the command in the queue. Time is kept by the caller, who then drops the whole connection.
- */
-function commonOptions({ username, password, tls }: StoreSettings) {
-  return {
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: SOCKET_TIMEOUT_MS,
-    disconnectTimeout: 20,
-    // A master that became a replica: connect anew, to whoever is the master now.
-    reconnectOnError: (error: Error): 1 | false => (error.message.includes('READONLY') ? 1 : false),
-    connectionName: 'postern',
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    ...(tls && { tls: tlsOptions(tls) }),
-  } as const satisfies RedisOptions
-}
-
-function createRedis(settings: StoreSettings): Redis | Cluster {
-  const { kind, nodes, masterName, sentinelUsername, sentinelPassword, database, tls } = settings
-  const common = commonOptions(settings)
-  if (kind === 'cluster') {
-    const { lazyConnect: _lazy, enableOfflineQueue: _queue, ...redisOptions } = common
-    const cluster = new Cluster([...nodes], {
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      redisOptions,
-      retryDelayOnFailover: 0,
-      retryDelayOnClusterDown: 0,
-      retryDelayOnTryAgain: 0,
-      slotsRefreshTimeout: SOCKET_TIMEOUT_MS,
-      slotsRefreshInterval: 1_000,
-      clusterRetryStrategy: retryStrategy,
-      clusterNodeRetryStrategy: retryStrategy,
-    })
-    // Else a node connects with its first command and refuses those that come meanwhile.
-    return cluster.on('+node', (node: Redis) => void (node.status === 'wait' && node.connect().catch(() => undefined)))
-  }
-  const single = { ...common, retryStrategy, ...(database !== undefined && { db: database }) }
-  if (kind === 'single') return new Redis({ ...single, ...nodes[0] })
-  return new Redis({
-    ...single,
-    sentinels: [...nodes],
-    ...(masterName !== undefined && { name: masterName }),
-    ...(sentinelUsername !== undefined && { sentinelUsername }),
-    ...(sentinelPassword !== undefined && { sentinelPassword }),
-    ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(tls) }),
-    sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
-    sentinelRetryStrategy: retryStrategy,
-  })
-}
+/** Nothing waits for a connection, and none that is silent is kept: requests are decided without the store instead. */
+const PATIENCE: RedisPatience = { queue: false, connectMs: 500, silenceMs: 1_000, pauseMs: 2_000 }
 
 const isUnknownScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOSCRIPT')
 
-/** The one place that knows the client library. */
+/** The one place of the limiter that knows the client library. */
 export function createStoreClient(settings: StoreSettings): StoreClient {
-  const redis = createRedis(settings)
+  const redis = createRedis(settings, PATIENCE)
   // Without a listener an error of the connection would end the process.
   redis.on('error', () => undefined)
   let connecting = false

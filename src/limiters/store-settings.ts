@@ -1,32 +1,7 @@
 import type { DurationMs } from '../base/time.ts'
+import type { RedisSettings } from '../redis/redis-settings.ts'
 
-export interface StoreTls {
-  /** PEM texts. */
-  readonly ca?: string
-  readonly certificate?: string
-  readonly key?: string
-  /** Name in the certificate, when it is not the host that is connected to. */
-  readonly serverName?: string
-}
-
-/** Where shared counters live: Redis 6.2 or newer, or Valkey. Plain data; equal settings share a connection across reloads. */
-export interface StoreSettings {
-  readonly kind: 'single' | 'sentinel' | 'cluster'
-  /** The server, the sentinels, or seeds of the cluster; at least one. */
-  readonly nodes: readonly { readonly host: string; readonly port: number }[]
-  /** `sentinel` only: what the sentinels call the master. */
-  readonly masterName?: string
-  readonly sentinelUsername?: string
-  readonly sentinelPassword?: string
-  /** ACL user. */
-  readonly username?: string
-  readonly password?: string
-  readonly database?: number
-  readonly tls?: StoreTls
-  /** Longest time that a request waits for the store. */
+/** Where shared counters live, and for how long a request waits for them. */
+export interface StoreSettings extends RedisSettings {
   readonly deadlineMs: DurationMs
 }
-
-/** For log and probes: where, never with what. */
-export const storeName = ({ nodes, masterName }: Pick<StoreSettings, 'nodes' | 'masterName'>): string =>
-  `${masterName === undefined ? '' : `${masterName} of `}${nodes.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join(', ')}`
