@@ -45,6 +45,11 @@ describe('createCidrSet', () => {
     ['2001:db8::/32', '2001:db8:5:0:0:0:0:1', true],
     ['2001:db8::/32', '10.0.0.1', false],
     ['0.0.0.0/0', '9.9.9.9', true],
+    // Node's list finds every IPv4 address in these, as an IPv4-mapped one.
+    ['::/0', '9.9.9.9', false],
+    ['::/64', '10.0.0.1', false],
+    ['::/0', '0:0:0:0:0:0:0:1', true],
+    ['0.0.0.0/0', '0:0:0:0:0:0:0:1', false],
     ['*', '9.9.9.9', true],
     ['*', 'not an address', false],
     ['10.0.0.0/8', '', false],

@@ -80,22 +80,23 @@ function networkOf(entry: string): Network {
 }
 
 /**
- * Compiles networks. `*` alone stands for every address.
+ * Compiles networks. `*` alone stands for every address. Node's list counts an IPv4 address as IPv4-mapped, and would find it in `::/0`:
+ * so each family has a list of its own, and a network of one never holds an address of the other.
  *
  * @throws {CidrError} naming the first entry that is not a network
  */
 export function createCidrSet(entries: readonly string[]): CidrSet {
   if (entries.length === 1 && entries[0] === '*') return { entries, contains: (ip) => canonicalIp(ip) !== undefined }
-  const list = new BlockList()
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() }
   for (const entry of entries) {
     const network = networkOf(entry)
-    list.addSubnet(network.ip, network.prefix, network.family)
+    lists[network.family].addSubnet(network.ip, network.prefix, network.family)
   }
   return {
     entries,
     contains: (ip) => {
       const family = isIP(ip)
-      return family === 4 ? list.check(ip, 'ipv4') : family === 6 && list.check(ip, 'ipv6')
+      return family === 4 ? lists.ipv4.check(ip, 'ipv4') : family === 6 && lists.ipv6.check(ip, 'ipv6')
     },
   }
 }
