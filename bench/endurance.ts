@@ -7,8 +7,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { drainUnderLoad, type DrainCounts } from './endurance-drain.ts'
 import { bareNodeRss, startPostern, watchPeak, type PosternPlace, type RunningPostern } from './endurance-postern.ts'
 import { startUpstream } from './endurance-upstream.ts'
-import { run } from './load.ts'
-import { issue } from './targets.ts'
+import { getRequest, run } from './load.ts'
+import { issue } from './tokens.ts'
 
 /** `npm run bench:endurance [-- --only idle,transfer,sockets,drain]`: memory, start, streams, tunnels and the end of a built Postern. */
 
@@ -148,7 +148,8 @@ async function drain(place: PosternPlace, token: string, upstream: Awaited<Retur
 /** What streams and tunnels stand on: CPU per small request, for comparing settings with each other only. */
 async function cpu(place: PosternPlace, token: string): Promise<void> {
   const postern = await startPostern(place)
-  const load = { port: postern.port, request: `GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`, requests: 20_000, connections: 32, status: 200 }
+  const bytes = getRequest('/x', [`Authorization: Bearer ${token}`])
+  const load = { port: postern.port, bytes: () => bytes, requests: 20_000, connections: 32, status: 200 }
   await run(load)
   const { cpuMs } = await import('./processes.ts')
   const before = cpuMs(postern.child.pid ?? 0)

@@ -12,18 +12,14 @@ import type { Charge } from '../src/model/quota.ts'
 import { createMetrics } from '../src/observe/metrics.ts'
 import { policy } from '../test/support/described.ts'
 import { startRedis, type RedisServer } from '../test/support/redis.ts'
+import { median, numberArgument, textArgument } from './arguments.ts'
 
 /**
  * `node bench/limiter.ts [--calls N] [--rounds N] [--modules FOLDER]`: CPU time on this side, round trips and throughput of one limit stage
  * with three windows, and the same three windows by rate-limiter-flexible when it can be found (in FOLDER/node_modules, or here).
  */
-const argument = (name: string, fallback: string): string => {
-  const index = process.argv.indexOf(`--${name}`)
-  return index === -1 ? fallback : (process.argv[index + 1] ?? fallback)
-}
-
-const CALLS = Number(argument('calls', '20000'))
-const ROUNDS = Number(argument('rounds', '5'))
+const CALLS = numberArgument('calls', 20_000)
+const ROUNDS = numberArgument('rounds', 5)
 const CONCURRENCY = 64
 const ENOUGH = 1_000_000_000
 
@@ -34,8 +30,6 @@ const windows = (quota: number) => WINDOWS.map(([id, windowMs]) => policy({ id: 
 interface Subject { readonly name: string; readonly decide: (n: number) => unknown; readonly close?: () => unknown }
 
 interface Sample { readonly cpuUs: number; readonly storeCpuUs: number; readonly perSecond: number; readonly roundTrips: number }
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
 /** Script calls so far, as the store counts them. */
 async function scriptCalls(server: RedisServer): Promise<number> {
@@ -79,7 +73,7 @@ const deciding = (limiter: Limiter, quota: number, partitions = 1_000): Subject[
 
 /** The same three windows in the library that most people would take. */
 async function flexible(server: RedisServer): Promise<Subject | undefined> {
-  const folder = argument('modules', join(import.meta.dirname, '..'))
+  const folder = textArgument('modules', join(import.meta.dirname, '..'))
   try {
     const path = createRequire(join(folder, 'package.json')).resolve('rate-limiter-flexible')
     // It is not a dependency, so its types are not here: the two classes are described as far as they are used.

@@ -2,8 +2,8 @@ import { connect, type Socket } from 'node:net'
 
 export interface Load {
   readonly port: number
-  /** The exact bytes of one request. */
-  readonly request: string
+  /** The exact bytes of the request of this number. */
+  readonly bytes: (n: number) => Buffer
   readonly requests: number
   readonly connections: number
   /** The status that every answer must have: a benchmark of error answers is worth nothing. */
@@ -26,11 +26,30 @@ function answerLength(bytes: Buffer): number {
   return bytes.length >= total ? total : 0
 }
 
-function open(port: number): Promise<Socket> {
+export function open(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => resolve(socket))
     socket.once('error', reject)
   })
+}
+
+/** The bytes of a GET with these header lines. */
+export const getRequest = (path: string, headers: readonly string[]): Buffer =>
+  Buffer.from(`GET ${path} HTTP/1.1\r\nHost: api.example\r\nAccept: application/json\r\nUser-Agent: bench\r\n${headers.map((header) => `${header}\r\n`).join('')}\r\n`, 'latin1')
+
+/** Calls back with each whole answer; complains of another status. */
+export function eachAnswer(socket: Socket, status: number, then: () => void, fail: (error: Error) => void): void {
+  const wanted = `HTTP/1.1 ${status} `
+  let rest: Buffer = Buffer.alloc(0)
+  socket.on('data', (chunk: Buffer) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    const length = answerLength(rest)
+    if (length === 0) return
+    if (rest.toString('latin1', 0, wanted.length) !== wanted) fail(new Error(`expected ${wanted}but got ${rest.toString('latin1', 0, 300)}`))
+    rest = rest.subarray(length)
+    then()
+  })
+  socket.on('close', () => fail(new Error('a connection was closed early')))
 }
 
 /**
@@ -38,41 +57,30 @@ function open(port: number): Promise<Socket> {
  *
  * @throws when an answer has another status, or a connection ends early
  */
-export async function run({ port, request, requests, connections, status }: Load): Promise<LoadResult> {
-  const bytes = Buffer.from(request, 'latin1')
-  const wanted = `HTTP/1.1 ${status} `
+export async function run({ port, bytes, requests, connections, status }: Load): Promise<LoadResult> {
   const latencies = new Float64Array(requests)
-  let sent = 0
-  let done = 0
-  const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)))
+  let [sent, done] = [0, 0]
+  const sockets = await Promise.all(Array.from({ length: Math.min(connections, requests) }, () => open(port)))
   const start = performance.now()
-  await new Promise<void>((resolve, reject) => {
-    for (const socket of sockets) {
-      let rest: Buffer = Buffer.alloc(0)
-      let at = 0
-      const next = (): void => {
-        if (sent >= requests) return
-        sent += 1
-        at = performance.now()
-        socket.write(bytes)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      for (const socket of sockets) {
+        let at = 0
+        const next = (): void => {
+          if (sent >= requests) return
+          at = performance.now()
+          socket.write(bytes(sent++))
+        }
+        eachAnswer(socket, status, () => {
+          latencies[done++] = performance.now() - at
+          if (done === requests) resolve()
+          else next()
+        }, reject)
+        next()
       }
-      socket.on('data', (chunk: Buffer) => {
-        rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-        const length = answerLength(rest)
-        if (length === 0) return
-        const head = rest.toString('latin1', 0, wanted.length)
-        if (head !== wanted) reject(new Error(`expected ${wanted}but got ${rest.toString('latin1', 0, 200)}`))
-        rest = rest.subarray(length)
-        latencies[done] = performance.now() - at
-        done += 1
-        if (done === requests) resolve()
-        else next()
-      })
-      socket.on('close', () => reject(new Error('a connection was closed early')))
-      next()
-    }
-  })
-  const seconds = (performance.now() - start) / 1000
-  for (const socket of sockets) socket.removeAllListeners('close').destroy()
-  return { seconds, latencies: latencies.sort() }
+    })
+    return { seconds: (performance.now() - start) / 1000, latencies: latencies.sort() }
+  } finally {
+    for (const socket of sockets) socket.removeAllListeners('close').destroy()
+  }
 }

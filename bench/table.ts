@@ -1,27 +1,47 @@
-/** What a run of the benchmark leaves in `results/latest.json`. */
+import type { AddedLatency } from './added-latency.ts'
+import { type Machine, machineText } from './machine.ts'
+import type { Row } from './measure.ts'
+
+/** What a run of the benchmark leaves in `results/latest.json`, with peers in `results/peers.json`. */
 export interface BenchResult {
   readonly at: string
   readonly command: string
-  readonly machine: { readonly cpu: string | undefined; readonly cores: number; readonly memoryGiB: number; readonly node: string; readonly loadAverage: number }
+  readonly machine: Machine
+  /** Of the peers that were installed. */
+  readonly versions: readonly string[]
   readonly decideUs: number
-  readonly rows: readonly { readonly name: string; readonly what: string; readonly cpuUs: number; readonly rps: number; readonly p50Ms: number; readonly p99Ms: number; readonly rssMiB: number }[]
+  readonly rows: readonly Row[]
   readonly ratios: Readonly<Record<string, string>>
+  readonly added?: AddedLatency
+  /** Targets that could not be measured, and why. */
+  readonly failed: readonly string[]
 }
 
-/** The part of the README between its bench marks; a test compares it with the last result. */
-export function benchText({ at, command, machine, decideUs, rows, ratios }: BenchResult): string {
+function addedText(added: AddedLatency | undefined): string {
+  if (!added) return ''
+  const { perSecond, addedP50Ms, addedP99Ms, directP99Ms } = added
+  return ` At ${perSecond} requests/s a hop through Postern adds ${addedP50Ms.toFixed(2)} ms to the median and ${addedP99Ms.toFixed(2)} ms to the 99th percentile (direct: ${directP99Ms.toFixed(2)} ms).`
+}
+
+const cells = ({ name, what, cpuUs, rps, p50Ms, p99Ms, rssMiB }: Row): string => `| ${name} | ${what} | ${cpuUs.toFixed(1)} | ${rps.toFixed(0)} | ${p50Ms.toFixed(2)} | ${p99Ms.toFixed(2)} | ${rssMiB.toFixed(0)} |`
+
+/** A result in words and a table, for a page. */
+export function benchText({ at, command, machine, versions, decideUs, rows, ratios, added, failed }: BenchResult): string {
   return [
-    `\`${command}\`, ${at.slice(0, 10)}, ${machine.cores} × ${machine.cpu ?? 'unknown processor'}, Node ${machine.node}, load average ${machine.loadAverage.toFixed(1)} before the run:`,
+    `\`${command}\`, ${at.slice(0, 10)}, ${machineText(machine)}:`,
     '',
     '| | | CPU µs/request | requests/s | p50 ms | p99 ms | RSS MiB |',
     '|---|---|---|---|---|---|---|',
-    ...rows.map((row) => `| ${row.name} | ${row.what} | ${row.cpuUs.toFixed(1)} | ${row.rps.toFixed(0)} | ${row.p50Ms.toFixed(2)} | ${row.p99Ms.toFixed(2)} | ${row.rssMiB.toFixed(0)} |`),
+    ...rows.map(cells),
     '',
-    `The pipe alone decides in ${decideUs.toFixed(1)} µs. Ratios of CPU per request: ${Object.entries(ratios).map(([name, value]) => `${name} ${value}`).join(', ')}.`,
+    `The pipe alone decides in ${decideUs.toFixed(1)} µs. Ratios of CPU per request: ${Object.entries(ratios).map(([name, value]) => `${name} ${value}`).join(', ')}.${addedText(added)}`,
+    ...(versions.length === 0 ? [] : ['', `Versions: ${versions.join('; ')}.`]),
+    ...(failed.length === 0 ? [] : ['', `Not measured: ${failed.map((text) => text.split('\n')[0]).join('; ')}.`]),
   ].join('\n')
 }
 
-const BLOCK = /<!-- bench -->\n[\s\S]*?<!-- \/bench -->/
+/** A page whose block of this name between two marks holds this text. */
+export const withBlock = (page: string, name: string, text: string): string => page.replace(new RegExp(`<!-- ${name} -->\\n[\\s\\S]*?<!-- /${name} -->`), () => `<!-- ${name} -->\n${text}\n<!-- /${name} -->`)
 
 /** A README with the block of this result. */
-export const withBenchText = (readme: string, result: BenchResult): string => readme.replace(BLOCK, () => `<!-- bench -->\n${benchText(result)}\n<!-- /bench -->`)
+export const withBenchText = (readme: string, result: BenchResult): string => withBlock(readme, 'bench', benchText(result))
