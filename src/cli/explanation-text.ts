@@ -126,7 +126,7 @@ function verdict(explanation: Explanation, { gateway, mode, paint }: Telling): s
   if (decision.outcome === 'allow') {
     const { observed } = decision
     const next = consequence(explanation, gateway, mode)
-    return observed ? `${paint('yellow', '!')} allowed because the route only observes; it would be ${slugOf(observed.denial)}; ${next}` : `${paint('green', '✓')} allowed; ${next}`
+    return observed ? `${paint('yellow', '!')} let pass, since refusals are only observed here; it would be ${slugOf(observed.denial)}; ${next}` : `${paint('green', '✓')} allowed; ${next}`
   }
   const { denial } = decision
   const hint = 'reason' in denial ? REASONS[denial.reason].hint : PROBLEMS[denial.code].detail

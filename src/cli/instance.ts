@@ -18,6 +18,7 @@ import { createDataFaces, type DataFaces } from './data-faces.ts'
 import { listenError } from './listen-error.ts'
 import { compileLoaded, providersTried } from './load-config.ts'
 import { isBelowFloor, requirePatchedNode, FLOOR_TEXT } from './node-safety.ts'
+import { remindHourly } from './observing.ts'
 import { opsChecks, upstreamsGone, type StatusSources } from './ops-status.ts'
 import { providerStates } from './provider-state.ts'
 import { announce, createReloads, type Reloads } from './reloads.ts'
@@ -105,6 +106,7 @@ function reportBeforeScrape({ watching: { metrics }, reloads, sources, resources
     metrics.degraded(checks.filter(({ ok }) => !ok).map(({ name }) => name))
     metrics.set('postern_upstream_healthy', checks.some(({ name, ok }) => name.startsWith('upstream') && !ok) ? 0 : 1)
     metrics.set('postern_draining', life.draining ? 1 : 0)
+    metrics.set('postern_observe_mode', reloads.current().loaded.config.observe ? 1 : 0)
     for (const { name, ...state } of providerStates(reloads.current().compiled)) metrics.keySet(name, state)
     metrics.apiKeys(keyCountsOf(reloads.current().loaded.config, resources))
   })
@@ -151,14 +153,16 @@ interface Ending {
   readonly life: Life
   readonly listening: Listening
   readonly watch: ConfigWatch | undefined
+  readonly stopReminding: () => void
 }
 
-async function drain({ parts, life, listening: { ops, admin }, watch }: Ending, hurried: boolean): Promise<void> {
+async function drain({ parts, life, listening: { ops, admin }, watch, stopReminding }: Ending, hurried: boolean): Promise<void> {
   const { watching, proxy, pools, reloads, sources, resources } = parts
   const { delay, timeout } = reloads.current().loaded.config.drain
   const delayMs = hurried || upstreamsGone(sources) ? 0 : delay
   life.draining = true
   watch?.close()
+  stopReminding()
   watching.log.write('info', 'draining', 'about to end: not ready any more, still serving', { delay_ms: delayMs, timeout_ms: timeout, in_flight: proxy.inFlight() })
   proxy.draining()
   await wait(delayMs)
@@ -187,6 +191,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   life.started = true
   log.write('info', 'ready', 'Postern is ready', { after_ms: Math.round(process.uptime() * 1_000) })
   watching.settle()
+  const stopReminding = remindHourly(() => reloads.current().loaded.config, log)
   const watch = config.reload.watch ? watchConfig({ files: () => reloads.current().loaded.watched, onChange: () => reloads.reload('file') }) : undefined
   return {
     address: listening.address,
@@ -198,7 +203,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
       log.setLevel('debug')
       setTimeout(() => log.setLevel(reloads.current().loaded.config.log.level), VERBOSE_MS).unref()
     },
-    drain: (hurried) => drain({ parts, life, listening, watch }, hurried),
+    drain: (hurried) => drain({ parts, life, listening, watch, stopReminding }, hurried),
     flush: watching.flush,
   }
 }

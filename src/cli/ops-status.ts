@@ -2,6 +2,7 @@ import type { Clock } from '../base/time.ts'
 import type { OpsCheck } from '../faces/ops/status.ts'
 import type { UpstreamState } from '../faces/proxy/pools.ts'
 import { FLOOR_TEXT, isBelowFloor } from './node-safety.ts'
+import { observedText } from './observing.ts'
 import type { Prepared } from './load-config.ts'
 import { providerStates, type ProviderState } from './provider-state.ts'
 import type { Reloads } from './reloads.ts'
@@ -50,9 +51,9 @@ function storeChecks({ compiled: { limits } }: Prepared): readonly OpsCheck[] {
 
 /** What does not stop anything, but must not be forgotten either. */
 function warningChecks({ loaded }: Prepared): readonly OpsCheck[] {
-  const observing = (loaded.config.routes ?? []).filter(({ mode }) => mode === 'observe').map(({ name, match }) => name ?? match.path[0] ?? '')
+  const observed = observedText(loaded.config)
   return [
-    ...(observing.length > 0 ? [check('enforcement', false, `only observed, not enforced: ${observing.join(', ')}`)] : []),
+    ...(observed === undefined ? [] : [check('enforcement', false, `only observed, not enforced: ${observed}`)]),
     ...(isBelowFloor(process.versions.node) ? [check('node', false, `Node ${process.versions.node} lacks security fixes; use ${FLOOR_TEXT} or newer`)] : []),
   ]
 }

@@ -1,7 +1,7 @@
 import { CidrError, createCidrSet } from '../base/cidr.ts'
 import { checkForwardAuth, forwardAuthWarnings } from './check-forward-auth.ts'
 import { checkHeaders } from './check-headers.ts'
-import { browserWarnings, networkWarnings } from './check-openness.ts'
+import { browserWarnings, networkWarnings, observeWarnings } from './check-openness.ts'
 import { checkListeners } from './check-listeners.ts'
 import { checkLoops } from './check-loop.ts'
 import { checkNames } from './check-names.ts'
@@ -46,7 +46,7 @@ export function semanticMistakes(config: Config, { env = {}, readFile }: Surroun
       ...checkStore(config),
       ...(readFile ? checkFiles(config, readFile) : []),
     ],
-    warnings: [...names.warnings, ...forwardAuthWarnings(config), ...checkClientIp(config), ...storeWarnings(config), ...methodWarnings(config), ...placeholderWarnings(config), ...networkWarnings(config), ...browserWarnings(config)],
+    warnings: [...observeWarnings(config), ...names.warnings, ...forwardAuthWarnings(config), ...checkClientIp(config), ...storeWarnings(config), ...methodWarnings(config), ...placeholderWarnings(config), ...networkWarnings(config), ...browserWarnings(config)],
   }
 }
 

@@ -9,6 +9,17 @@ export function networkWarnings({ allowed_networks: networks }: Config): readonl
   return networks?.includes('*') ? [{ path, message: '"*": clients of every network may ask' }] : []
 }
 
+const credentialsKept = ({ forward: { credentials } }: Config): boolean => (typeof credentials === 'string' ? credentials === 'keep' : Object.values(credentials).includes('keep'))
+
+/** A gateway that refuses nothing must not be taken for one that guards. */
+export function observeWarnings(config: Config): readonly Finding[] {
+  if (!config.observe) return []
+  const enforced = (config.routes ?? []).filter(({ mode }) => mode === 'enforce').length
+  const except = enforced === 0 ? 'nothing is refused' : `only ${enforced} of the routes ${enforced === 1 ? 'refuses' : 'refuse'} anything`
+  const credentials = credentialsKept(config) ? '' : '. The upstream does not see credentials; if it checks them itself, set forward.credentials: keep'
+  return [{ path: ['observe'], message: `${except}: what would be is counted, logged and let pass. Remove this key to enforce${credentials}`, needs: ['routes'] }]
+}
+
 /** Headers in which the authenticators of a route read keys. */
 function headersOf(config: Config, auth: RouteConfig['auth']): readonly string[] {
   const names = auth === undefined ? Object.keys(config.authenticators ?? {}) : usesOf(auth, []).map(({ name }) => name)

@@ -11,6 +11,7 @@ import { selfServiceRoutes } from './compile-self-service.ts'
 import { challengesOf, compileAuthentication } from './compile-route-auth.ts'
 import { failureQuotas, quotasOf } from './compile-route-quotas.ts'
 import { judgedMembers } from './judged-members.ts'
+import { isObserved } from './finding.ts'
 import type { ConfigPath, Mistake } from './mistake.ts'
 import { compilePrincipalJson, compilePrincipalTemplate, PrincipalTemplateError, type PrincipalTemplate } from './principal-template.ts'
 import type { RouteContext, RoutesInput } from './route-context.ts'
@@ -108,7 +109,7 @@ function compileRoute(config: RouteConfig, path: ConfigPath, context: RouteConte
     ...(rewrite && { rewrite }),
     requestHeaders: { set: Object.entries(config.request_headers?.set ?? {}), remove: (config.request_headers?.remove ?? []).map((name) => name.toLowerCase()) },
     maxBodyBytes: config.max_body ?? global.max_body,
-    observe: config.mode === 'observe',
+    observe: isObserved(config, global),
   }
 }
 
@@ -126,6 +127,13 @@ function entriesOf(config: RouteConfig, route: Route): RouteEntry[] {
       ...(constraint && { query: constraint }),
     })),
   )
+}
+
+/** Governs what no route matches, in a gateway that only observes: an open route of the default upstream, which is what there would be without Postern. */
+export function unmatchedRoute(input: RoutesInput): Route | undefined {
+  const { config: { observe, mode }, upstreams } = input
+  const passable = observe && (upstreams.length > 0 || mode === 'forward_auth')
+  return passable ? compileRoute(routeSchema.parse({ name: 'unmatched', auth: 'none', rate_limit: 'none' }), ['routes'], contextOf(input)) : undefined
 }
 
 /** A route of the config's short form: `GET /healthz`, or a path for every method. */
@@ -147,10 +155,9 @@ function countedAs({ authenticators = {} }: Config): ReadonlyMap<string, string>
   return found
 }
 
-/** All entries of the table: what is written, what `public` adds, and one guarded route for everything when none is written. */
-export function compileRoutes(input: RoutesInput): RouteEntry[] {
+function contextOf(input: RoutesInput): RouteContext {
   const { config } = input
-  const context: RouteContext = {
+  return {
     ...input,
     names: new Set(Object.keys(config.authenticators ?? {})),
     // Those that are off included: a limit of theirs is no mistake, it has nobody to count.
@@ -158,6 +165,12 @@ export function compileRoutes(input: RoutesInput): RouteEntry[] {
     kinds: new Map(Object.entries(config.authenticators ?? {}).map(([id, { type }]) => [id, type])),
     tierRanks: new Map(Object.keys(config.tiers ?? {}).map((tier, rank) => [tier, rank])),
   }
+}
+
+/** All entries of the table: what is written, what `public` adds, and one guarded route for everything when none is written. */
+export function compileRoutes(input: RoutesInput): RouteEntry[] {
+  const { config } = input
+  const context = contextOf(input)
   const written = config.routes ?? [routeSchema.parse({ name: 'default' })]
   const compiled = [...config.public.map((text, index) => [publicRoute(text), ['public', index]] as const), ...written.map((route, index) => [route, ['routes', index]] as const)]
   const entries = compiled.flatMap(([route, path]) => entriesOf(route, compileRoute(route, path, context)))

@@ -1,6 +1,7 @@
 import type { DecisionPoint } from '../model/decision.ts'
 import type { Gateway, WireSettings } from '../model/gateway.ts'
 import type { Limiter } from '../model/ports.ts'
+import type { Route } from '../model/route.ts'
 import { CidrError, createCidrSet } from '../base/cidr.ts'
 import { createDecisionPoint } from '../pipeline/decide.ts'
 import { failClosed } from '../pipeline/fail-closed.ts'
@@ -12,7 +13,7 @@ import { errorSettings, ErrorSettingsError } from '../wire/reply.ts'
 import { compileAuthenticators, type CompiledAuthenticators } from './compile-authenticators.ts'
 import { compileForwardAuth } from './compile-forward-auth.ts'
 import { compileLimits, type CompiledLimits } from './compile-limits.ts'
-import { compileRoutes } from './compile-routes.ts'
+import { compileRoutes, unmatchedRoute } from './compile-routes.ts'
 import { compileUpstreams } from './compile-upstreams.ts'
 import { ConfigError, type Mistake } from './mistake.ts'
 import type { Resources } from './resources.ts'
@@ -90,9 +91,9 @@ function conflictMistake({ first, second }: RouteConflict): Mistake {
   return { path: ['routes'], message: `"${first.route.id}" and "${second.route.id}" both match ${second.pattern} and nothing says which one governs; give one of them methods or a query that the other lacks` }
 }
 
-function pointOf(point: DecisionPoint, config: Config, resources: Resources): DecisionPoint {
-  const observing = (config.routes ?? []).some(({ mode }) => mode === 'observe')
-  return failClosed(observing ? observeOnly(point) : point, (error) => {
+function pointOf(point: DecisionPoint, { config, resources, unmatched }: { readonly config: Config; readonly resources: Resources; readonly unmatched: Route | undefined }): DecisionPoint {
+  const observing = config.observe || (config.routes ?? []).some(({ mode }) => mode === 'observe')
+  return failClosed(observing ? observeOnly(point, unmatched) : point, (error) => {
     resources.observer.faulted(error)
   })
 }
@@ -107,7 +108,9 @@ export function compile(config: Config, resources: Resources, options: CompileOp
   const authenticators = compileAuthenticators(config, resources, mistakes)
   const upstreams = compileUpstreams(config, mistakes)
   const limits = compileLimits(config, resources, mistakes, options.limiter)
-  const entries = compileRoutes({ config, authenticators: authenticators.authenticators, upstreams: [...upstreams.keys()], partitionSecret: limits.partitionSecret, resources, mistakes })
+  const input = { config, authenticators: authenticators.authenticators, upstreams: [...upstreams.keys()], partitionSecret: limits.partitionSecret, resources, mistakes }
+  const entries = compileRoutes(input)
+  const unmatched = unmatchedRoute(input)
   const { table, conflicts } = createRouteTable(entries)
   mistakes.push(...conflicts.map(conflictMistake))
   const wire = mistakes.length === 0 ? compileWire(config, authenticators, options.explain ?? false, mistakes) : undefined
@@ -115,7 +118,7 @@ export function compile(config: Config, resources: Resources, options: CompileOp
   const forwardAuth = compileForwardAuth(config, [...authenticators.authenticators.values()].map(({ authenticator }) => authenticator))
   const point = createDecisionPoint({ routes: table, limiter: limits.limiter, clock: resources.clock })
   return {
-    gateway: { revision: options.revision ?? '', point: pointOf(point, config, resources), wire, upstreams, ...(forwardAuth && { forwardAuth }), close: async () => undefined },
+    gateway: { revision: options.revision ?? '', point: pointOf(point, { config, resources, unmatched }), wire, upstreams, ...(forwardAuth && { forwardAuth }), close: async () => undefined },
     warnings: authenticators.warnings,
     providers: authenticators.readiness,
     authenticators: authenticators.authenticators,

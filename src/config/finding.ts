@@ -45,5 +45,8 @@ export function usesOf(auth: RouteAuth | undefined, path: ConfigPath): readonly 
   return [...uses.map((use, index) => useOf(use, [...path, mode, index])), ...(auth.primary === undefined ? [] : [{ name: auth.primary, path: [...path, 'primary'] }])]
 }
 
+/** Whether refusals on a route are only counted: what it says itself, or else what the config says of all. */
+export const isObserved = ({ mode }: RouteConfig, { observe }: Pick<Config, 'observe'>): boolean => (mode ?? (observe ? 'observe' : 'enforce')) === 'observe'
+
 /** Whether somebody must prove who they are on a route. */
 export const isGuarded = (route: RouteConfig): boolean => route.auth !== 'none' && route.deny === undefined

@@ -42,6 +42,7 @@ function faultsOf(issue: Issue, base: ConfigPath, tree: unknown): readonly Fault
       // The library's own words begin otherwise: these are ours, for a type that is likely to be tried.
       return issue.message.startsWith('expected ') ? wrong(withoutExpected(issue.message)) : wrong(TYPES[issue.expected] ?? issue.expected, [], true)
     case 'invalid_value':
+      if (issue.message.startsWith('expected ')) return wrong(withoutExpected(issue.message))
       return wrong(either(issue.values.map(String)), issue.values.map(String), !issue.values.some((value) => typeof value === typeof valueAt(tree, path)))
     case 'invalid_key':
       return [{ kind: 'wrong', path, expected: withoutExpected(issue.issues[0]?.message ?? 'another key'), choices: [], wrongType: false, key: true }]

@@ -1,4 +1,4 @@
-import { isGuarded, usesOf } from './finding.ts'
+import { isGuarded, isObserved, usesOf } from './finding.ts'
 import { clientAddress } from './check-config.ts'
 import { answersChecks } from './check-forward-auth.ts'
 import type { LoadedConfig } from './load.ts'
@@ -49,6 +49,7 @@ export function formatSummary(loaded: LoadedConfig, style: ReportStyle = {}): st
   const paint = painter(style)
   const head = `${paint(BOLD, file)}  version ${config.version}, sha256 ${revision.slice(0, 12)}, 0 errors, ${plural(warnings.length, 'warning')}`
   const sections: readonly (readonly [string, readonly string[]])[] = [
+    ['observe', config.observe ? ['ON: refusals are counted and logged, not enforced'] : []],
     ['listen', [`${addressText(clientAddress(config))}${'host' in config.listen ? '' : config.listen.tls ? ' (TLS)' : ''}      ops ${config.ops === 'off' ? 'off' : addressText(config.ops)}`]],
     ['checks', forwardAuthOf(config)],
     ['upstream', Object.entries(config.upstreams ?? {}).map(([name, { url }]) => `${loaded.isSecret(['upstreams', name, 'url']) ? urlShown(url) : url}${name === 'default' ? '' : `   ${name}`}`)],
@@ -142,19 +143,20 @@ function orderOf(config: Config): readonly string[] {
 }
 
 function routesOf(config: Config): readonly string[] {
-  if (!config.routes) return ['/**   every authenticator, any of them']
-  const rows = config.routes.flatMap((route) => route.match.path.map((path) => [(route.match.methods ?? ['any']).join(','), path, guardOf(route)] as const))
+  const notEnforced = config.observe ? ', were it enforced' : ''
+  if (!config.routes) return [`/**   every authenticator, any of them${notEnforced}`]
+  const rows = config.routes.flatMap((route) => route.match.path.map((path) => [(route.match.methods ?? ['any']).join(','), path, guardOf(route, config)] as const))
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
-  return [...rows.map(([methods, path, guard]) => `${methods.padEnd(widths[0] ?? 0)} ${path.padEnd(widths[1] ?? 0)}   ${guard}`), 'everything else is denied']
+  return [...rows.map(([methods, path, guard]) => `${methods.padEnd(widths[0] ?? 0)} ${path.padEnd(widths[1] ?? 0)}   ${guard}`), `everything else is denied${notEnforced}`]
 }
 
-function guardOf(route: RouteConfig): string {
+function guardOf(route: RouteConfig, config: Config): string {
   if (route.deny) return `denied (${route.deny})`
   const names = usesOf(route.auth, []).map(({ name }) => name)
   const how = route.auth !== undefined && typeof route.auth === 'object' && 'all' in route.auth ? 'all of ' : ''
   const guard = isGuarded(route) ? `${how}${names.join(', ') || 'every authenticator, any of them'}` : 'OPEN to everybody'
   const demands = [...route.scopes.map((scope) => `scope ${scope}`), ...route.roles.map((role) => `role ${role}`), ...(route.min_tier ? [`tier ${route.min_tier}`] : [])]
-  return [guard, ...(demands.length > 0 ? [`needs ${demands.join(', ')}`] : []), ...(route.mode === 'observe' ? ['only observed, not enforced'] : [])].join('   ')
+  return [guard, ...(demands.length > 0 ? [`needs ${demands.join(', ')}`] : []), ...(isObserved(route, config) ? ['only observed, not enforced'] : [])].join('   ')
 }
 
 /** What nobody needs a credential for. */

@@ -138,13 +138,14 @@ export const route = z.strictObject({
   max_body: size.optional().describe('Instead of the top-level `max_body`.'),
   cors: cors.optional().describe('Instead of the top-level `cors`.'),
   csrf: csrf.optional().describe('Besides the top-level `csrf`.'),
-  mode: z.enum(['enforce', 'observe']).default('enforce').describe('`observe`: decide, count and log, but let pass.'),
+  mode: z.enum(['enforce', 'observe']).optional().describe('`observe`: decide, count and log, but let pass. Default: what the top-level `observe` says.'),
 }).meta({ title: 'route' })
 
 /** The one source of the type, the parser, `config/schema.json` and `docs/configuration.md`. */
 export const configSchema = z.strictObject({
   version: z.literal(1).describe('Version of this syntax.'),
-  mode: z.enum(['proxy', 'forward_auth']).default('proxy').describe('`proxy`: Postern stands in front of the upstream. `forward_auth`: another proxy does, and asks Postern about each request.'),
+  mode: z.enum(['proxy', 'forward_auth'], { error: ({ input }) => (input === 'observe' ? 'expected proxy or forward_auth; to observe on every route instead of enforcing, write "observe: true"' : undefined) }).default('proxy').describe('`proxy`: Postern stands in front of the upstream. `forward_auth`: another proxy does, and asks Postern about each request.'),
+  observe: flag.prefault(false).describe('Decide, count and log, but let pass, on every route without a `mode` of its own and on what no route matches. For a while before enforcing, never for good.'),
   listen: listener.prefault('127.0.0.1:8080').describe('Where clients connect; with `mode: forward_auth`, where the proxies ask.'),
   ops: z.union([z.literal('off'), address]).prefault('127.0.0.1:9090').describe('Probes and metrics; holds no secret.'),
   admin: z.strictObject({

@@ -39,6 +39,12 @@ export interface Reply {
 /** A face needs nothing else to act, the audit log nothing else to explain. */
 export type Decision = Allow | Deny | Answer
 
+/** A refusal that was let pass. */
+export interface Observed {
+  readonly stage: StageName
+  readonly denial: Denial
+}
+
 interface Judged {
   readonly route?: Route
   readonly principals?: Principals
@@ -51,8 +57,8 @@ export interface Allow extends Judged {
   readonly route: Route
   readonly principals: Principals
   readonly mutation: HeaderMutation
-  /** On a route with `observe: true`: what would have been said. */
-  readonly observed?: { readonly stage: StageName; readonly denial: Denial }
+  /** Where refusals are only observed: the first that would have been said. */
+  readonly observed?: Observed
 }
 
 export interface Deny extends Judged {
@@ -75,6 +81,8 @@ export type Note = (stage: StageName, product: unknown) => void
 export interface Match {
   readonly kind: 'match'
   readonly route: Route
+  /** Where refusals are only observed: why the line would have ended before. Whoever finds such a reason between the stages adds it. */
+  readonly observed?: Observed
 }
 
 /** The decision point. */

@@ -99,6 +99,6 @@ export interface Route {
   readonly requestHeaders: { readonly set: readonly (readonly [string, string])[]; readonly remove: readonly string[] }
   /** Bytes a request body may have when it streams past. */
   readonly maxBodyBytes: number
-  /** `observe`: decide, count and log, but let pass. */
+  /** Decide, count and log, but let pass. */
   readonly observe: boolean
 }

@@ -49,7 +49,8 @@ function verdictText(decision: Decision): string {
   const denial = denialOf(decision)
   const { kind, authenticatorId } = speakerOf(decision)
   const why = denial ? member('event.code', denial.code) + member('event.reason', slugOf(denial)) : ''
-  const where = decision.outcome === 'deny' ? member('postern.stage', decision.stage) : decision.outcome === 'allow' && decision.observed ? ',"postern.observed":true' : ''
+  const observed = decision.outcome === 'allow' ? decision.observed : undefined
+  const where = member('postern.stage', decision.outcome === 'deny' ? decision.stage : observed?.stage) + (observed ? ',"postern.observed":true' : '')
   return `${OUTCOMES[outcomeOf(decision)]}${why},"postern.decision":"${decision.outcome}"${where}${member('postern.route', decision.route?.id)},"auth.method":"${kind}"${member('auth.provider', authenticatorId)}${principalText(decision.principals?.primary)}`
 }
 

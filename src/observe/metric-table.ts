@@ -47,6 +47,7 @@ export const METRICS = {
   postern_config_reloads_total: { type: 'counter', help: 'Reloads', labels: { outcome: 'success or failure' } },
   postern_config_warnings: { type: 'gauge', help: 'Warnings about the running config', labels: {} },
   postern_degraded: { type: 'gauge', help: 'Checks of /readyz that are not fine; 1 for each', labels: { what: 'name of the check' } },
+  postern_observe_mode: { type: 'gauge', help: 'Whether the gateway lets pass what it would refuse (`observe: true`)', labels: {} },
   postern_draining: { type: 'gauge', help: 'Whether this instance is about to end', labels: {} },
   postern_node_below_security_floor: { type: 'gauge', help: 'Whether this Node lacks known security fixes', labels: {} },
   process_cpu_seconds_total: { type: 'counter', help: 'User and system CPU time', labels: {} },

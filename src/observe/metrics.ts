@@ -9,7 +9,7 @@ import { denialOf, outcomeOf, slugOf, speakerOf } from './speaker.ts'
 import { createBoundedLabel } from './tally.ts'
 
 /** State that is read rather than counted. */
-export type StateMetric = 'postern_config_warnings' | 'postern_draining' | 'postern_node_below_security_floor' | 'postern_upstream_healthy'
+export type StateMetric = 'postern_config_warnings' | 'postern_draining' | 'postern_node_below_security_floor' | 'postern_observe_mode' | 'postern_upstream_healthy'
 
 type Counted = 'decided' | 'answered' | 'exchanged' | 'called' | 'cached' | 'stripped' | 'opened' | 'closed' | 'failedOpen'
 

@@ -8,7 +8,6 @@ import type { QuotaPolicy, QuotaRule } from '../model/quota.ts'
 import type { Route } from '../model/route.ts'
 import { createDecisionPoint } from './decide.ts'
 import { failClosed } from './fail-closed.ts'
-import { observeOnly } from './observe-only.ts'
 import { createRouteTable } from './route-table.ts'
 
 const rejected: Verification = { kind: 'rejected', reason: 'key_unknown' }
@@ -122,22 +121,6 @@ describe('failClosed', () => {
     expect(point.match(described)).toMatchObject({ outcome: 'deny', denial: { code: 'internal' } })
     expect(await point.decide(described, { kind: 'match', route: route() })).toMatchObject({ outcome: 'deny', denial: { code: 'internal' } })
     expect(reported).toHaveLength(2)
-  })
-})
-
-describe('observeOnly', () => {
-  it('lets pass what would be refused, with no identity, and says what it would have been', async () => {
-    const observed = route({ ...guarded(rejected), observe: true, mutators: [(_request, { primary }) => ({ remove: [], removeCookies: [], set: [['X-User-Id', primary.kind]] })] })
-    const table = createRouteTable([{ pattern: '/**', route: observed }]).table
-    const point = observeOnly(createDecisionPoint({ routes: table, limiter: createMemoryLimiter(), clock: () => 0 }))
-    const decision = await point.decide(request(), { kind: 'match', route: observed })
-    expect(decision).toMatchObject({ outcome: 'allow', observed: { stage: 'authenticate', denial: { code: 'credential_rejected' } }, mutation: { set: [['X-User-Id', 'anonymous']] } })
-  })
-
-  it('refuses as always on a route that is not observed', async () => {
-    const strict = route(guarded(rejected))
-    const point = observeOnly(createDecisionPoint({ routes: createRouteTable([]).table, limiter: createMemoryLimiter(), clock: () => 0 }))
-    expect(await point.decide(request(), { kind: 'match', route: strict })).toMatchObject({ outcome: 'deny' })
   })
 })
 

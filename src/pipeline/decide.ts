@@ -27,9 +27,9 @@ export function createDecisionPoint({ routes, limiter, clock }: DecideSettings):
   function match(request: RequestDescription, note: Note = silent): Match | Deny | Answer {
     const announced = preflightMethod(request)
 
-    const route = matchRoute(routes, request, announced)
-    note('match_route', route)
-    if (isDenial(route)) return { outcome: 'deny', stage: 'match_route', denial: route, ...NOTHING }
+    const { route, denial } = matchRoute(routes, request, announced)
+    note('match_route', denial ?? route)
+    if (denial) return { outcome: 'deny', stage: 'match_route', denial, ...(route && { route }), ...NOTHING }
 
     // Without a CORS policy a preflight is an ordinary OPTIONS request, and the route of OPTIONS governs it.
     if (announced !== undefined && !route.cors) return matchOrdinary(request, note)
@@ -42,9 +42,9 @@ export function createDecisionPoint({ routes, limiter, clock }: DecideSettings):
   }
 
   function matchOrdinary(request: RequestDescription, note: Note): Match | Deny {
-    const route = matchRoute(routes, request)
-    note('match_route', route)
-    if (isDenial(route)) return { outcome: 'deny', stage: 'match_route', denial: route, ...NOTHING }
+    const { route, denial } = matchRoute(routes, request)
+    note('match_route', denial ?? route)
+    if (denial) return { outcome: 'deny', stage: 'match_route', denial, ...(route && { route }), ...NOTHING }
     const network = checkNetwork(route, request)
     note('check_network', network)
     return network ? { outcome: 'deny', stage: 'check_network', denial: network, route, ...NOTHING } : { kind: 'match', route }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { request, route } from '../../test/support/described.ts'
-import { isDenial } from '../model/denial.ts'
 import { matchRoute } from './match-route.ts'
 import { createRouteTable, type RouteEntry } from './route-table.ts'
 
@@ -10,8 +9,8 @@ const entry = (pattern: string, more: Omit<Partial<RouteEntry>, 'route'> & { id?
 }
 
 const matched = (entries: readonly RouteEntry[], sketch: Parameters<typeof request>[0]): string => {
-  const found = matchRoute(createRouteTable(entries).table, request(sketch))
-  return isDenial(found) ? found.code : found.id
+  const { route: found, denial } = matchRoute(createRouteTable(entries).table, request(sketch))
+  return denial ? denial.code : found.id
 }
 
 describe('matchRoute', () => {

@@ -67,15 +67,17 @@ function find(table: RouteTable, host: string, wanted: Wanted): Route | undefine
   return search(table.every, 1, wanted)
 }
 
+/** The route that governs, or why none lets the request in; a route that exists to refuse is named all the same. */
+export type Governed = { readonly route: Route; readonly denial?: undefined } | { readonly denial: Denial; readonly route?: Route }
+
 /**
  * Which route governs. Paths are compared byte for byte and case-sensitively; nothing is decoded or folded. Unmatched
  * means denied.
  *
  * @param method the method to match by; a preflight asks for the method it announces
  */
-export function matchRoute(table: RouteTable, request: RequestDescription, method: string = request.method): Route | Denial {
+export function matchRoute(table: RouteTable, request: RequestDescription, method: string = request.method): Governed {
   const route = find(table, request.target.host, { method, path: request.target.path, query: request.target.query })
-  if (!route) return NOT_FOUND
-  if (route.deny) return route.deny === 'forbidden' ? FORBIDDEN : NOT_FOUND
-  return route
+  if (!route) return { denial: NOT_FOUND }
+  return route.deny ? { denial: route.deny === 'forbidden' ? FORBIDDEN : NOT_FOUND, route } : { route }
 }

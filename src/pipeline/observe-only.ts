@@ -1,36 +1,66 @@
-import type { Decision, DecisionPoint, Deny, Match } from '../model/decision.ts'
-import { mutate } from './mutate.ts'
-import { preflightMethod, preflightReply } from './preflight.ts'
+import type { Decision, DecisionPoint, Deny, Match, Observed } from '../model/decision.ts'
+import type { ProblemCode } from '../model/denial.ts'
 import type { Principals } from '../model/principal.ts'
 import type { RequestDescription } from '../model/request.ts'
+import type { Route } from '../model/route.ts'
+import { mutate } from './mutate.ts'
+import { preflightMethod, preflightReply } from './preflight.ts'
 
 const NOBODY: Principals = { primary: { kind: 'anonymous', authenticatorId: 'none' }, byAuthenticator: new Map(), requiredScopes: new Map() }
 
-/**
- * Lets a refusal pass, saying what it would have been. A bug and an unroutable request are refused all the same, and so is what would
- * be answered here: the upstream was never meant to see it.
- */
-function pass(request: RequestDescription, { route }: Match, deny: Deny): Decision {
-  if (deny.denial.code === 'internal' || route.answer) return deny
+/** Refused all the same: a bug, and what two readers would take for two things. */
+const NEVER_PASSED: ReadonlySet<ProblemCode> = new Set(['internal', 'credential_ambiguous'])
+
+/** What would be answered here is no request for the upstream, whoever asks. */
+const isObserved = (route: Route | undefined): route is Route => route !== undefined && route.observe && !route.answer
+
+/** Lets a refusal pass, saying what it would have been. */
+function pass(request: RequestDescription, { route, observed }: Match, deny: Deny): Decision {
+  if (NEVER_PASSED.has(deny.denial.code)) return deny
   const principals = deny.principals ?? NOBODY
   const { limits, attempts, stage, denial } = deny
-  return { outcome: 'allow', route, principals, mutation: mutate(route, request, principals), limits, attempts, observed: { stage, denial } }
+  return { outcome: 'allow', route, principals, mutation: mutate(route, request, principals), limits, attempts, observed: observed ?? { stage, denial } }
 }
 
-/** `mode: observe` on a route: decide, count and log what would be refused, but let it pass. */
-export function observeOnly({ match, decide }: DecisionPoint): DecisionPoint {
+const spendless = new WeakMap<Route, Route>()
+
+/** The same route without quotas. A request that the line would have refused before them has to leave them to those that it would not. */
+function withoutQuotas(route: Route): Route {
+  const made = spendless.get(route) ?? { ...route, clientQuotas: [], failureQuotas: [], principalQuotas: () => [] }
+  spendless.set(route, made)
+  return made
+}
+
+/** A preflight as the ordinary request that it is where nobody here answers it. */
+const ordinary = (request: RequestDescription): RequestDescription => ({ ...request, headers: new Map([...request.headers].filter(([name]) => name !== 'access-control-request-method')) })
+
+const observedIn = ({ stage, denial }: Deny): Observed => ({ stage, denial })
+
+/**
+ * Decides, and lets pass what would be refused on routes that only observe. Who asks is found out all the same, since the upstream is
+ * to be told; what is not proven is nobody.
+ *
+ * @param unmatched  governs what no route matches; undefined refuses it
+ */
+export function observeOnly({ match, decide }: DecisionPoint, unmatched?: Route): DecisionPoint {
+  const matchObserved: DecisionPoint['match'] = (request, note) => {
+    const matched = match(request, note)
+    if (!('outcome' in matched) || matched.outcome !== 'deny' || matched.denial.code === 'internal') return matched
+    const route = matched.route ?? unmatched
+    if (!isObserved(route)) return matched
+    const isPreflight = preflightMethod(request) !== undefined
+    // A preflight is for the route that it announces; passed on, it is another request, for another route.
+    if (isPreflight && route.cors) return { outcome: 'answer', route, reply: preflightReply(request, route.cors), limits: [], attempts: [] }
+    if (isPreflight && matched.stage === 'match_route') return matchObserved(ordinary(request), note)
+    return { kind: 'match', route, observed: observedIn(matched) }
+  }
   return {
-    match: (request, note) => {
-      const matched = match(request, note)
-      if (!('outcome' in matched) || matched.outcome !== 'deny' || !matched.route?.observe) return matched
-      const { cors } = matched.route
-      // A preflight is for the route that it announces; passed on, it would be another request, for another route.
-      if (preflightMethod(request) !== undefined && cors) return { outcome: 'answer', route: matched.route, reply: preflightReply(request, cors), limits: [], attempts: [] }
-      return { kind: 'match', route: matched.route }
-    },
+    match: matchObserved,
     decide: async (request, matched, note) => {
-      const decision = await decide(request, matched, note)
-      return decision.outcome === 'deny' && matched.route.observe ? pass(request, matched, decision) : decision
+      const { route, observed } = matched
+      const decision = await decide(request, observed ? { ...matched, route: withoutQuotas(route) } : matched, note)
+      if (decision.outcome === 'deny') return isObserved(route) ? pass(request, matched, decision) : decision
+      return decision.outcome === 'allow' && observed ? { ...decision, observed } : decision
     },
   }
 }

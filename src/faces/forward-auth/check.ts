@@ -48,6 +48,9 @@ export type Conclusion = { readonly passage: Passage; readonly reply?: undefined
 
 const WITHHELD: ReadonlySet<string> = new Set([SECRET_HEADER])
 
+/** A rule about a body that stays where it is. */
+const UNREAD: Denial = { kind: 'denial', code: 'forbidden', rule: 'body' }
+
 const deny = (stage: StageName, denial: Denial, route?: Route): Deny => ({ outcome: 'deny', stage, denial, limits: [], attempts: [], ...(route ? { route } : {}) })
 
 /** The request that is asked about, or why nobody can say what it is. */
@@ -68,9 +71,9 @@ function judge(check: Check, then: (judged: Judged) => void): void {
   // An answer at this point is that to a preflight.
   if ('outcome' in match) return then({ request, decision: match })
   const { route } = match
-  if (route.body) return then({ request, decision: deny('authorize', { kind: 'denial', code: 'forbidden', rule: 'body' }, route) })
+  if (route.body && !route.observe) return then({ request, decision: deny('authorize', UNREAD, route) })
   if (route.answer && !check.canAnswer) return then({ request, decision: deny('match_route', { kind: 'denial', code: 'route_not_found' }, route) })
-  const decision = point.decide(request, match)
+  const decision = point.decide(request, route.body ? { observed: { stage: 'authorize', denial: UNREAD }, ...match } : match)
   if (decision instanceof Promise) decision.then((decided) => then({ request, decision: decided }), (error: unknown) => then(fault(check, error)))
   else then({ request, decision })
 }

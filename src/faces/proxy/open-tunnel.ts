@@ -1,9 +1,9 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { EpochMs } from '../../base/time.ts'
+import type { Allow } from '../../model/decision.ts'
 import type { ExchangedEvent } from '../../model/event.ts'
 import type { UpstreamSettings } from '../../model/gateway.ts'
-import type { Principals } from '../../model/principal.ts'
 import { answerHeaders } from '../../wire/answer-headers.ts'
 import { causeOf, ExchangeEnded, failureOf } from './failure.ts'
 import type { Handshake } from './handshake.ts'
@@ -12,8 +12,9 @@ import { mistakeIn, relayAnswer } from './other-answer.ts'
 import type { Tunnels } from './tunnels.ts'
 import { type Allowed, answered, refuse } from './upgrading.ts'
 
-/** When the first of the proofs ends that opened a tunnel. */
-function firstExpiry({ primary, byAuthenticator }: Principals): EpochMs | undefined {
+/** When the first of the proofs ends that opened a tunnel. Where refusals are let pass, what is open stays open. */
+function firstExpiry({ route, principals: { primary, byAuthenticator } }: Allow): EpochMs | undefined {
+  if (route.observe) return undefined
   const instants = [primary, ...byAuthenticator.values()].flatMap((principal) => (principal.kind === 'identified' && principal.expiresAt !== undefined ? [principal.expiresAt] : []))
   return instants.length === 0 ? undefined : Math.min(...instants)
 }
@@ -77,7 +78,7 @@ function join(shaking: Shaking, socket: Socket): boolean {
   report(shaking, 'ok', 101)
   answered(allowed, 101)
   allowed.early.giveBack()
-  tunnels.add({ client: allowed.client, upstream: socket, expiresAt: firstExpiry(allowed.decision.principals), watch: (over) => allowed.parts.vigil.watch(allowed.decision, over), idleMs: upstream.idleTimeoutMs })
+  tunnels.add({ client: allowed.client, upstream: socket, expiresAt: firstExpiry(allowed.decision), watch: (over) => allowed.parts.vigil.watch(allowed.decision, over), idleMs: upstream.idleTimeoutMs })
   return true
 }
 

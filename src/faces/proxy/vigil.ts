@@ -20,9 +20,9 @@ type Question = (now: EpochMs) => MaybePromise<boolean>
 interface Watched { readonly questions: readonly Question[]; readonly until: EpochMs; readonly end: (why: 'revoked' | 'expired') => void; asking: boolean }
 
 /** One question for each proof whose authenticator can say more than "it expires". */
-function questionsOf({ route, principals }: Allow): readonly Question[] {
-  const { authentication } = route
-  if (authentication.mode === 'none') return []
+function questionsOf({ route: { authentication, observe }, principals }: Allow): readonly Question[] {
+  // Where refusals are let pass, what is open stays open.
+  if (authentication.mode === 'none' || observe) return []
   return authentication.uses.flatMap(({ authenticator: { id, ended } }): Question[] => {
     const principal = ended && principals.byAuthenticator.get(id)
     return ended && principal?.kind === 'identified' ? [(now) => ended(principal, now)] : []
