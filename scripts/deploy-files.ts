@@ -13,9 +13,9 @@ function factsOfFile(file: string): SnippetFacts {
   const { config } = loadConfig({ file: join(ROOT, file), env: {} })
   const resources = createResources({ clock: Date.now, observer: SILENT })
   resources.begin()
-  const { authenticators } = compile(config, resources)
+  const { authenticators, gateway } = compile(config, resources)
   void resources.closeAll()
-  return factsOf({ config, authenticators: [...authenticators.values()].map(({ authenticator }) => authenticator), version: '0.1.0' })
+  return factsOf({ config, wire: gateway.wire, authenticators: [...authenticators.values()].map(({ authenticator }) => authenticator), version: '0.1.0' })
 }
 
 const FORWARD_AUTH = 'deploy/kubernetes/forward-auth/postern.yaml'

@@ -19,7 +19,7 @@ const DEFAULTS: Omit<ListenConfig, 'address' | 'tls'> = {
 export const addressOf = ({ host, port, path }: Address): ListenerSettings['address'] => (path === undefined ? { host, port } : { path })
 
 /** The listener of the proxy face, from `listen`. */
-export function listenerSettings({ listen }: Config): ListenerSettings {
+export function listenerSettings({ listen }: Pick<Config, 'listen'>): ListenerSettings {
   const { address, tls, ...rest }: ListenConfig = 'address' in listen ? listen : { ...DEFAULTS, address: listen }
   return {
     address: addressOf(address),

@@ -26,7 +26,7 @@ async function factsFor(invocation: Invocation): Promise<SnippetFacts> {
   try {
     const { loaded, compiled } = prepareConfig({ file: configFileOf(invocation), env: invocation.env, resources })
     const overrides = { postern: addressOption(invocation, 'postern'), api: addressOption(invocation, 'api'), listen: addressOption(invocation, 'listen') }
-    return factsOf({ config: loaded.config, authenticators: [...compiled.authenticators.values()].map(({ authenticator }) => authenticator), version: VERSION, overrides })
+    return factsOf({ config: loaded.config, wire: compiled.gateway.wire, authenticators: [...compiled.authenticators.values()].map(({ authenticator }) => authenticator), version: VERSION, overrides })
   } finally {
     await resources.closeAll()
   }

@@ -49,11 +49,12 @@ describe.each(KINDS.filter(({ binary }) => binary === undefined || !missing(bina
     })
     const resources = createResources({ clock: Date.now, observer: SILENT })
     resources.begin()
-    const { authenticators } = compile(postern.config, resources)
-    const facts = factsOf({ config: postern.config, authenticators: [...authenticators.values()].map(({ authenticator }) => authenticator), version: 'test', overrides: { postern: `127.0.0.1:${postern.port}`, api: `127.0.0.1:${upstream.port}`, listen: `127.0.0.1:${await freePort()}` } })
+    const { authenticators, gateway } = compile(postern.config, resources)
+    const facts = factsOf({ config: postern.config, wire: gateway.wire, authenticators: [...authenticators.values()].map(({ authenticator }) => authenticator), version: 'test', overrides: { postern: `127.0.0.1:${postern.port}`, api: `127.0.0.1:${upstream.port}`, listen: `127.0.0.1:${await freePort()}` } })
     caller = await kind.start(facts)
     await resources.closeAll()
-    table.set(kind.real ? kind.name : `${kind.name} (emulated)`, cells)
+    table.set(kind.name, cells)
+    if (!kind.real) process.stderr.write(`EMULATED: ${kind.name} is not installed; what stands in for it must give the row that the real one gave\n`)
   })
   afterAll(async () => {
     await caller?.close()
@@ -135,8 +136,10 @@ describe.each(KINDS.filter(({ binary }) => binary === undefined || !missing(bina
   it.each(['/open/../admin/x', '/open/%2e%2e/admin/x', '/open/.%2e/admin/x', '//admin/x', '/open//x', '/open/%2fadmin', '/open/%5c..%5cadmin', '/open/;/../admin/x', '/open/%00', '/open/%252e%252e/admin', '/open/..;/admin/x', '/open/x#/../../admin', 'http://api.example/admin/x', 'http://evil.example/open/../admin/x'])('the odd target %s reaches nothing that was not judged', async (target) => {
     const before = upstream.seen.length
     const answer = await send('GET', target, FORGED)
-    expect(answer.status).toBeGreaterThanOrEqual(400)
-    expect(upstream.seen.slice(before).map((request) => request.target)).toEqual([])
+    const reached = upstream.seen.slice(before).map((request) => request.target)
+    // Who tidies a path up must ask about what it sends on, and nothing else.
+    if (kind.tidies && reached.length > 0) expect([reached, reached[0]!.startsWith('/open/')]).toEqual([[postern.events.decided.at(-1)?.request?.target.path], true])
+    else expect([answer.status >= 400, reached]).toEqual([true, []])
     if (target === '/open/../admin/x') cells.set('odd target', `${answer.status}; saw nothing`)
   })
 
@@ -194,7 +197,8 @@ describe('docs/forward-auth.md', () => {
     const block = ['<!-- table: made by test/e2e/forward-auth-peers.test.ts -->', `| caller | ${COLUMNS.join(' | ')} |`, `|${'---|'.repeat(COLUMNS.length + 1)}`, ...rows, '<!-- /table -->'].join('\n')
     const page = readFileSync(PAGE, 'utf8')
     const written = /<!-- table:[^]*?<!-- \/table -->/.exec(page)?.[0]
-    // On a machine that lacks a peer only the rows that were measured can be compared.
+    // The page has what the real ones gave. On a machine that lacks one its row is not compared, or is what the emulator must give as well.
+    if (process.env['POSTERN_WRITE_DOCS'] === '1') expect(KINDS.filter(({ real }) => !real).map(({ name }) => name), 'only real peers are written down').toEqual([])
     if (process.env['POSTERN_WRITE_DOCS'] === '1') writeFileSync(PAGE, page.replace(/<!-- table:[^]*?<!-- \/table -->/, () => block))
     else for (const row of rows) expect(written, 'run again with POSTERN_WRITE_DOCS=1').toContain(row)
   })

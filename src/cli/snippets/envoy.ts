@@ -1,3 +1,4 @@
+import { outageReply } from './envoy-outage.ts'
 import type { Snippet, SnippetFacts } from './facts.ts'
 
 /** What Postern reads besides the request line, Host and Authorization, which Envoy sends by itself. */
@@ -13,16 +14,19 @@ export const copiedHeaders = ({ identity, credentials }: SnippetFacts): readonly
 
 const patterns = (names: readonly string[], indent: string): string => names.map((name) => `${indent}- { exact: ${name}, ignore_case: true }`).join('\n')
 
-function cluster(name: string, address: string, http2 = false): string {
-  const [host = '', port = ''] = address.split(/:(?=\d+$)/)
-  const protocol = `
+/** How Envoy speaks to Postern. Postern closes idle connections, and a check that is sent just then is lost: Envoy is to close them first. */
+const toPostern = ({ grpc, idleSeconds }: SnippetFacts): string => `
       typed_extension_protocol_options:
         envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
           "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-          explicit_http_config: { http2_protocol_options: {} }`
+          common_http_protocol_options: { idle_timeout: ${idleSeconds}s }
+          explicit_http_config: { ${grpc === undefined ? 'http' : 'http2'}_protocol_options: {} }`
+
+function cluster(name: string, address: string, protocol = ''): string {
+  const [host = '', port = ''] = address.split(/:(?=\d+$)/)
   return `    - name: ${name}
       type: STRICT_DNS
-      connect_timeout: 1s${http2 ? protocol : ''}
+      connect_timeout: 1s${protocol}
       load_assignment:
         cluster_name: ${name}
         endpoints:
@@ -73,6 +77,7 @@ static_resources:
                 # Postern refuses odd paths itself; what it judges must be what is sent.
                 normalize_path: false
                 merge_slashes: false
+${outageReply(facts)}
                 route_config:
                   virtual_hosts:
                     - name: api
@@ -92,7 +97,7 @@ ${facts.grpc === undefined ? overHttp(facts) : overGrpc(facts)}
                     typed_config:
                       "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
   clusters:
-${cluster('postern', facts.grpc ?? facts.postern, facts.grpc !== undefined)}
+${cluster('postern', facts.grpc ?? facts.postern, toPostern(facts))}
 ${cluster('api', facts.api)}
 `
   return new Map([['envoy.yaml', text]])

@@ -2,7 +2,10 @@ import { credentialHeaders, replacedHeaders } from '../../config/compile-forward
 import { clientAddress } from '../../config/check-config.ts'
 import type { Address } from '../../config/scalars.ts'
 import type { Config } from '../../config/schema.ts'
+import type { WireSettings } from '../../model/gateway.ts'
 import type { Authenticator } from '../../model/ports.ts'
+import { listenerSettings } from '../listener-settings.ts'
+import { replyOf } from '../../wire/reply.ts'
 
 /** What a snippet is filled in with. */
 export interface SnippetFacts {
@@ -27,6 +30,10 @@ export interface SnippetFacts {
   readonly secret: boolean
   /** Content type of refusals. */
   readonly refusalType: string
+  /** What clients are told when Postern cannot be asked at all. */
+  readonly outage: Outage
+  /** Seconds after which a caller should give up an idle connection, before Postern does: a check on one that is just closed is lost. */
+  readonly idleSeconds: number
   /** Answers checks; otherwise it stands in front of the API itself. */
   readonly forwardAuth: boolean
   /** Seconds that a drain may take. */
@@ -34,6 +41,18 @@ export interface SnippetFacts {
   /** Version of the image. */
   readonly version: string
 }
+
+/** A refusal that a caller gives in the place of Postern, as Postern would have put it. */
+export interface Outage {
+  readonly status: number
+  /** `REQUEST_ID` stands where the id of the request belongs. */
+  readonly body: string
+  /** Seconds. */
+  readonly retryAfter: string
+}
+
+/** Stands in a text for the id of the request, until a snippet puts the word of its own language there. */
+export const REQUEST_ID = 'REQUEST-ID-OF-THE-CALLER'
 
 /** A snippet: one or more files. */
 export type Snippet = ReadonlyMap<string, string>
@@ -66,8 +85,18 @@ function apiOf({ upstreams }: Config): string | undefined {
   return url !== undefined && URL.canParse(url) && !url.startsWith('unix:') ? new URL(url).host : undefined
 }
 
+function outageOf(wire: WireSettings): Outage {
+  const { status, headers, body } = replyOf({ kind: 'denial', code: 'dependency_unavailable', dependency: 'postern' }, { wire, requestId: REQUEST_ID, now: 0, limits: [] })
+  return { status, body: String(body), retryAfter: headers.find(([name]) => name === 'Retry-After')?.[1] ?? '' }
+}
+
+/** Four fifths of what Postern keeps an idle connection, so that a slow timer is early enough too. */
+const idleOf = ({ listen }: Config): number => Math.max(1, Math.floor((listenerSettings({ listen }).keepAliveTimeoutMs * 0.8) / 1_000))
+
 export interface FactsInput {
   readonly config: Config
+  /** How refusals are told. */
+  readonly wire: WireSettings
   readonly authenticators: readonly Pick<Authenticator, 'carriers'>[]
   readonly version: string
   /** What the operator says instead of what the config says. */
@@ -75,7 +104,7 @@ export interface FactsInput {
 }
 
 /** Reads off a config what a snippet needs. Secrets are never among it. */
-export function factsOf({ config, authenticators, version, overrides = {} }: FactsInput): SnippetFacts {
+export function factsOf({ config, wire, authenticators, version, overrides = {} }: FactsInput): SnippetFacts {
   const { forward_auth, mode } = config
   return {
     postern: overrides.postern ?? reachable(forward_auth?.listen ?? clientAddress(config)),
@@ -89,6 +118,8 @@ export function factsOf({ config, authenticators, version, overrides = {} }: Fac
     clientIp: config.client_ip.header[0] ?? 'x-forwarded-for',
     secret: (forward_auth?.secret ?? []).length > 0,
     refusalType: config.errors.shape === undefined ? 'application/problem+json' : 'application/json',
+    outage: outageOf(wire),
+    idleSeconds: idleOf(config),
     forwardAuth: mode === 'forward_auth' || forward_auth !== undefined,
     drainSeconds: Math.ceil((config.drain.delay + config.drain.timeout) / 1_000),
     version,

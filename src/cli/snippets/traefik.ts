@@ -11,7 +11,7 @@ export function traefikSnippet(facts: SnippetFacts): Snippet {
     : ''
   const text = `# Dynamic configuration, made by \`postern snippet traefik\`.
 # Behind another proxy, name it in the entry point's forwardedHeaders.trustedIPs. An entry point should have
-# underscoreHeadersStrategy: reject, where Traefik knows it.
+# http.aliasHeadersStrategy: reject (before Traefik 3.7.12 and where it does not know that: underscoreHeadersStrategy).
 http:
   routers:
     api:

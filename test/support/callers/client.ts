@@ -25,7 +25,15 @@ function read(text: string): Received {
   return { status: Number(start.split(' ')[1]), headers, body: chunked ? rest.replace(/(^|\r\n)[0-9a-fA-F]+\r\n/g, '').trimEnd() : rest }
 }
 
-/** Sends bytes from the client's address and reads one answer; a 101 ends the exchange too. */
+/** Whether the text holds a whole answer already: some peers keep a connection open for a while that they say they close. */
+function isWhole(text: string): boolean {
+  const end = text.indexOf('\r\n\r\n')
+  if (end < 0) return false
+  const length = /\r\ncontent-length: *(\d+)\r\n/i.exec(text.slice(0, end + 2))?.[1]
+  return text.startsWith('HTTP/1.1 101 ') || (length !== undefined && text.length >= end + 4 + Number(length))
+}
+
+/** Sends bytes from the client's address and reads one answer, to its end. */
 export function exchange(port: number, bytes: string): Promise<Received> {
   return new Promise((resolve, reject) => {
     let text = ''
@@ -38,7 +46,7 @@ export function exchange(port: number, bytes: string): Promise<Received> {
     socket.setTimeout(4_000, done)
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('latin1')
-      if (/^HTTP\/1\.1 101 [^]*\r\n\r\n/.test(text)) done()
+      if (isWhole(text)) done()
     })
     socket.on('end', done)
     socket.on('error', () => done())

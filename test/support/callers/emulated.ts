@@ -1,12 +1,13 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import { posix } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { parse } from 'yaml'
 import { envoySnippet } from '../../../src/cli/snippets/envoy.ts'
 import type { SnippetFacts } from '../../../src/cli/snippets/facts.ts'
 import { traefikSnippet } from '../../../src/cli/snippets/traefik.ts'
 import { call, plainCheckRequest } from './ext-authz.ts'
-import { type Caller, type CallerKind, onPath, portOf, startProgram } from './process.ts'
+import { type Caller, type CallerKind, onPath, portOf, programOf, startProgram } from './process.ts'
 
 /**
  * Traefik and Envoy where their binaries are not: what their documentation says about the question, the answer and the request that goes
@@ -85,6 +86,14 @@ async function listen(facts: SnippetFacts, judge: Judge): Promise<Caller> {
   }) }
 }
 
+/** What the entry point makes of a target: no fragment, unreserved characters as they are, and no `.`, `..` or empty segment. */
+function tidied(uri: string): string | undefined {
+  const [path = '', ...query] = uri.split('?')
+  if (path.includes('#')) return undefined
+  const plain = path.replace(/%[0-9a-f]{2}/gi, (code) => (/[\w.~-]/.test(decodeURIComponent(code.toLowerCase() >= '%80' ? '%20' : code)) ? decodeURIComponent(code) : code.toUpperCase()))
+  return [posix.normalize(plain), ...query].join('?')
+}
+
 /** Go's net/http takes a whole URL as target apart before a handler sees it, and Host follows the URL. */
 function goTarget(incoming: IncomingMessage): { readonly uri: string; readonly host: string } {
   const whole = /^https?:\/\/([^/?#]*)(.*)$/.exec(incoming.url!)
@@ -98,7 +107,9 @@ function traefikJudge(facts: SnippetFacts): Judge {
   const { address, authResponseHeaders } = (parse(traefikSnippet(facts).get('dynamic.yaml')!) as TraefikFile).http.middlewares.postern.forwardAuth
   const url = new URL(address)
   return async (incoming) => {
-    const { host, uri } = goTarget(incoming)
+    const { host, uri: given } = goTarget(incoming)
+    const uri = tidied(given)
+    if (uri === undefined) return refusal(400)
     // The entry point trusts nobody, so what the client says of these is gone already.
     const clean = without(linesOf(incoming), [...HOP, 'host', 'content-length', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-forwarded-server', 'x-forwarded-uri', 'x-forwarded-method', 'x-forwarded-prefix', 'x-real-ip'])
     const peer = incoming.socket.remoteAddress!
@@ -121,10 +132,23 @@ interface ExtAuthz {
   readonly http_service: { readonly path_prefix: string; readonly authorization_response: { readonly allowed_upstream_headers: Patterns; readonly allowed_client_headers_on_success: Patterns } }
 }
 
-function extAuthzOf(facts: SnippetFacts): ExtAuthz {
-  // The shape of the file that is shipped, of which only one filter is looked at.
-  const file = parse(envoySnippet(facts).get('envoy.yaml')!) as { static_resources: { listeners: { filter_chains: { filters: { typed_config: { http_filters: { typed_config: ExtAuthz }[] } }[] }[] }[] } }
-  return file.static_resources.listeners[0]!.filter_chains[0]!.filters[0]!.typed_config.http_filters[0]!.typed_config
+interface Mapper { readonly status_code: number; readonly headers_to_add: { readonly header: { readonly key: string; readonly value: string } }[]; readonly body_format_override: { readonly content_type: string; readonly text_format_source: { readonly inline_string: string } } }
+interface Manager { readonly http_filters: { readonly typed_config: ExtAuthz }[]; readonly local_reply_config: { readonly mappers: Mapper[] } }
+
+function managerOf(facts: SnippetFacts): Manager {
+  // The shape of the file that is shipped, of which only this is looked at.
+  const file = parse(envoySnippet(facts).get('envoy.yaml')!) as { static_resources: { listeners: { filter_chains: { filters: { typed_config: Manager }[] }[] }[] } }
+  return file.static_resources.listeners[0]!.filter_chains[0]!.filters[0]!.typed_config
+}
+
+const extAuthzOf = (facts: SnippetFacts): ExtAuthz => managerOf(facts).http_filters[0]!.typed_config
+
+/** What clients get where the filter has no answer: the one local reply that the file words. */
+function outage(facts: SnippetFacts): Judged {
+  const { status_code, headers_to_add, body_format_override } = managerOf(facts).local_reply_config.mappers[0]!
+  const worded = (text: string): string => text.replaceAll('%REQ(X-REQUEST-ID)%', 'an-id-of-the-caller').replaceAll('%%', '%')
+  const body = Buffer.from(worded(body_format_override.text_format_source.inline_string))
+  return { answer: { status: status_code, body, lines: [...headers_to_add.map(({ header }): [string, string] => [header.key, worded(header.value)]), ['content-type', body_format_override.content_type], ['content-length', String(body.length)]] } }
 }
 
 const matches = ({ patterns }: Patterns) => (name: string): boolean => patterns.some(({ exact, safe_regex }) => exact?.toLowerCase() === name.toLowerCase() || (safe_regex && new RegExp(`^(?:${safe_regex.regex})$`).test(name.toLowerCase())))
@@ -144,8 +168,8 @@ function envoyJudge(facts: SnippetFacts): Judge {
     const base: Lines = [...without(lines, [...HOP, 'host', 'x-forwarded-for', 'x-forwarded-proto']).filter(([name]) => !name.toLowerCase().startsWith('x-envoy-')), ['x-forwarded-for', [...given, incoming.socket.remoteAddress!].join(',')], ['x-forwarded-proto', 'http']]
     const question: Lines = [['Host', host], ['Content-Length', '0'], ...base.filter(([name]) => name.toLowerCase() === 'authorization' || asked(name))]
     const answer = await ask(facts.postern, incoming.method!, `${path_prefix}${target}`, question)
-    if (!answer) return filter.failure_mode_allow ? { target, lines: [['Host', host], ...base], toClient: [] } : refusal(503)
-    if (answer.status >= 500 && filter.failure_mode_allow) return { target, lines: [['Host', host], ...base], toClient: [] }
+    // An answer of 5xx is none, and nothing of it reaches the client.
+    if (!answer || answer.status >= 500) return filter.failure_mode_allow ? { target, lines: [['Host', host], ...base], toClient: [] } : outage(facts)
     if (answer.status !== 200) return { answer }
     const set = answer.lines.filter(([name]) => upstream(name))
     const removed = answer.lines.filter(([name]) => name.toLowerCase() === 'x-envoy-auth-headers-to-remove').flatMap(([, value]) => value.split(',').map((name) => name.trim()))
@@ -164,7 +188,7 @@ function envoyGrpcJudge(facts: SnippetFacts): Judge {
     const given = lines.filter(([name]) => name.toLowerCase() === 'x-forwarded-for').map(([, value]) => value)
     const base: Lines = [...without(lines, [...HOP, 'host', 'x-forwarded-for', 'x-forwarded-proto']).filter(([name]) => !name.toLowerCase().startsWith('x-envoy-')), ['x-forwarded-for', [...given, incoming.socket.remoteAddress!].join(',')], ['x-forwarded-proto', 'http']]
     const answer = await call(port, plainCheckRequest({ method: incoming.method!, path: target, host, scheme: 'http', headers: base.map(([name, value]) => [name.toLowerCase(), value] as const) })).catch(() => undefined)
-    if (!answer || answer.grpcStatus !== '0') return refusal(503)
+    if (!answer || answer.grpcStatus !== '0') return outage(facts)
     if (answer.denied) return { answer: { status: answer.denied.status, lines: answer.denied.headers.map(([name, value]) => [name, value]), body: Buffer.from(answer.denied.body) } }
     const set = Object.entries(answer.set)
     return { target, lines: [['Host', host], ...without(base, [...set.map(([name]) => name), ...answer.remove]), ...set], toClient: Object.entries(answer.toClient) }
@@ -173,14 +197,16 @@ function envoyGrpcJudge(facts: SnippetFacts): Judge {
 
 const TRAEFIK_STATIC = (facts: SnippetFacts): string => `entryPoints: { web: { address: "${facts.listen}" } }\nproviders: { file: { filename: "@FOLDER@/dynamic.yaml" } }\n`
 
-export const TRAEFIK: CallerKind = onPath('traefik')
-  ? { name: 'Traefik', real: true, start: (facts) => startProgram({ files: new Map([...traefikSnippet(facts), ['traefik.yaml', TRAEFIK_STATIC(facts)]]), command: (folder) => ['traefik', `--configFile=${folder}/traefik.yaml`], port: portOf(facts) }) }
-  : { name: 'Traefik', real: false, start: (facts) => listen(facts, traefikJudge(facts)) }
+/** Until it has read its routers, everything is "404 page not found"; the 404 of a path without a route is Postern's. */
+const hasRouters = (port: number) => (): Promise<boolean> => fetch(`http://127.0.0.1:${port}/nowhere`).then(({ headers }) => headers.get('content-type')?.includes('json') === true, () => false)
 
-const envoyReal = (facts: SnippetFacts): Promise<Caller> => startProgram({ files: envoySnippet(facts), command: (folder) => ['envoy', '--use-dynamic-base-id', '-c', `${folder}/envoy.yaml`], port: portOf(facts) })
+const traefikReal = (facts: SnippetFacts): Promise<Caller> =>
+  startProgram({ files: new Map([...traefikSnippet(facts), ['traefik.yaml', TRAEFIK_STATIC(facts)]]), command: (folder) => [programOf('traefik'), `--configFile=${folder}/traefik.yaml`], port: portOf(facts), ready: hasRouters(portOf(facts)) })
+
+export const TRAEFIK: CallerKind = { name: 'Traefik', tidies: true, real: onPath('traefik'), start: (facts) => (onPath('traefik') ? traefikReal(facts) : listen(facts, traefikJudge(facts))) }
+
+const envoyReal = (facts: SnippetFacts): Promise<Caller> => startProgram({ files: envoySnippet(facts), command: (folder) => [programOf('envoy'), '--use-dynamic-base-id', '-c', `${folder}/envoy.yaml`], port: portOf(facts) })
 
 export const ENVOY_GRPC: CallerKind = { name: 'Envoy over gRPC', grpc: true, real: onPath('envoy'), start: (facts) => (onPath('envoy') ? envoyReal(facts) : listen(facts, envoyGrpcJudge(facts))) }
 
-export const ENVOY: CallerKind = onPath('envoy')
-  ? { name: 'Envoy', real: true, start: envoyReal }
-  : { name: 'Envoy', real: false, start: (facts) => listen(facts, envoyJudge(facts)) }
+export const ENVOY: CallerKind = { name: 'Envoy', real: onPath('envoy'), start: (facts) => (onPath('envoy') ? envoyReal(facts) : listen(facts, envoyJudge(facts))) }

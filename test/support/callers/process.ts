@@ -20,10 +20,15 @@ export interface CallerKind {
   readonly real: boolean
   /** Asks over gRPC. */
   readonly grpc?: boolean
+  /** Cleans the path up first, and then asks about and sends the clean one. */
+  readonly tidies?: boolean
   readonly start: (facts: SnippetFacts) => Promise<Caller>
 }
 
-export const onPath = (binary: string): boolean => spawnSync('sh', ['-c', `command -v ${binary}`], { env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` } }).status === 0
+/** The program of this name: what `POSTERN_ENVOY` and the like say, or what is on the path. */
+export const programOf = (binary: string): string => process.env[`POSTERN_${binary.toUpperCase()}`] ?? binary
+
+export const onPath = (binary: string): boolean => spawnSync('sh', ['-c', `command -v ${programOf(binary)}`], { env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` } }).status === 0
 
 /** Whether a test with this peer may be left out: not where peers are required, unless it is one that no package archive brings. */
 export function missing(binary: string, { optional = false } = {}): boolean {
@@ -43,8 +48,18 @@ function accepts(port: number): Promise<boolean> {
   })
 }
 
-/** Starts a program with files of its own and waits until it takes connections. */
-export async function startProgram({ files, command, port, env = {} }: { files: ReadonlyMap<string, string>; command: (folder: string) => readonly string[]; port: number; env?: NodeJS.ProcessEnv }): Promise<Caller> {
+interface Program {
+  /** `@FOLDER@` in them is where they are. */
+  readonly files: ReadonlyMap<string, string>
+  readonly command: (folder: string) => readonly string[]
+  readonly port: number
+  readonly env?: NodeJS.ProcessEnv
+  /** Default: it takes connections. */
+  readonly ready?: () => Promise<boolean>
+}
+
+/** Starts a program with files of its own and waits until it is ready. */
+export async function startProgram({ files, command, port, env = {}, ready = () => accepts(port) }: Program): Promise<Caller> {
   const folder = mkdtempSync(join(tmpdir(), 'postern-caller-'))
   for (const [name, text] of files) writeFileSync(join(folder, name), text.replaceAll('@FOLDER@', folder))
   const [file = '', ...args] = command(folder)
@@ -54,7 +69,7 @@ export async function startProgram({ files, command, port, env = {} }: { files: 
   child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()))
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const deadline = Date.now() + 15_000
-  while (!(await accepts(port))) {
+  while (!(await ready())) {
     if (child.exitCode !== null || Date.now() > deadline) throw new Error(`${file} did not start:\n${text}`)
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
