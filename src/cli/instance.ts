@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { CompileOptions } from '../config/compile.ts'
 import { keyCountsOf } from '../config/compile-managed-keys.ts'
+import { keyStoreReports, type KeyStoreReport } from '../config/key-store-reports.ts'
 import { loadConfig } from '../config/load.ts'
 import { createResources, type Resources } from '../config/resources.ts'
 import type { Config } from '../config/schema.ts'
@@ -93,9 +94,10 @@ function build({ file, env, color, compile, watch = (observer) => observer }: In
     void compiled.limits.store?.ready()
   }
   const reloads = createReloads({ file, env, first, building, log, metrics, onTaken })
+  const keyStores = (): readonly KeyStoreReport[] => keyStoreReports(reloads.current().loaded.config, resources)
   const proxy = createDataFaces({ config: loaded.config, gateway: () => reloads.current().compiled.gateway, observer, clock, pools })
   announce(first, watching)
-  return { watching, pools, reloads, proxy, recent, sources: { reloads, upstreamState: pools.state, clock }, resources }
+  return { watching, pools, reloads, proxy, recent, sources: { reloads, upstreamState: pools.state, keyStores, clock }, resources }
 }
 
 /** State that the metrics only read when somebody looks. */
@@ -109,6 +111,7 @@ function reportBeforeScrape({ watching: { metrics }, reloads, sources, resources
     metrics.set('postern_observe_mode', reloads.current().loaded.config.observe ? 1 : 0)
     for (const { name, ...state } of providerStates(reloads.current().compiled)) metrics.keySet(name, state)
     metrics.apiKeys(keyCountsOf(reloads.current().loaded.config, resources))
+    metrics.keyStores(sources.keyStores().map(({ name, state }) => ({ name, ...state() })))
   })
 }
 
@@ -187,7 +190,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   reportBeforeScrape(parts, life)
   const listening = await listen(config, parts, life)
   logStart(parts, listening, options.development === true)
-  await Promise.race([providersTried(reloads.current().compiled), options.hurry])
+  await Promise.race([providersTried(reloads.current().compiled, parts.sources.keyStores()), options.hurry])
   life.started = true
   log.write('info', 'ready', 'Postern is ready', { after_ms: Math.round(process.uptime() * 1_000) })
   watching.settle()

@@ -13,7 +13,7 @@ function answer(consecutiveFailures: number, more = '') {
   const current = { loaded, compiled: compileLoaded(loaded, { resources: passingResources() }) }
   const reloads = { current: () => current, rejection: () => undefined, pending: () => [], reload: () => undefined }
   const upstreamState = () => ({ consecutiveFailures, lastError: { at: NOW - 6_000, cause: 'ECONNREFUSED' } })
-  return probeAnswer('readyz', { started: true, draining: false, checks: opsChecks({ reloads, upstreamState, clock: () => NOW }) }, true)
+  return probeAnswer('readyz', { started: true, draining: false, checks: opsChecks({ reloads, upstreamState, keyStores: () => [], clock: () => NOW }) }, true)
 }
 
 describe('/readyz on an upstream', () => {

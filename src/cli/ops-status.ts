@@ -1,6 +1,8 @@
 import type { Clock } from '../base/time.ts'
 import type { OpsCheck } from '../faces/ops/status.ts'
 import type { UpstreamState } from '../faces/proxy/pools.ts'
+import type { KeyStoreReport } from '../config/key-store-reports.ts'
+import { keyStoreCheck } from './key-store-check.ts'
 import { FLOOR_TEXT, isBelowFloor } from './node-safety.ts'
 import { observedText } from './observing.ts'
 import type { Prepared } from './load-config.ts'
@@ -13,6 +15,7 @@ const FAILURES = 3
 export interface StatusSources {
   readonly reloads: Reloads
   readonly upstreamState: (id: string) => UpstreamState
+  readonly keyStores: () => readonly KeyStoreReport[]
   readonly clock: Clock
 }
 
@@ -58,15 +61,17 @@ function warningChecks({ loaded }: Prepared): readonly OpsCheck[] {
   ]
 }
 
-/** Every check of /readyz. Only an upstream can be critical, and only when the config says so. */
+const keyStoreChecks = ({ loaded: { config: { ready } } }: Prepared, { keyStores, clock }: StatusSources): readonly OpsCheck[] => keyStores().map((report) => keyStoreCheck(report, ready.key_store, clock()))
+
+/** Every check of /readyz. Only an upstream and a store of keys can be critical, as the config says. */
 export function opsChecks(sources: StatusSources): readonly OpsCheck[] {
   const { reloads } = sources
   const current = reloads.current()
-  return [...configChecks(reloads), ...providerChecks(current), ...storeChecks(current), ...upstreamChecks(current, sources), ...warningChecks(current)]
+  return [...configChecks(reloads), ...providerChecks(current), ...storeChecks(current), ...keyStoreChecks(current, sources), ...upstreamChecks(current, sources), ...warningChecks(current)]
 }
 
 /** Whether no upstream takes connections any more: then nobody is served by waiting. */
-export function upstreamsGone({ reloads, upstreamState }: Omit<StatusSources, 'clock'>): boolean {
+export function upstreamsGone({ reloads, upstreamState }: Pick<StatusSources, 'reloads' | 'upstreamState'>): boolean {
   const ids = [...reloads.current().compiled.gateway.upstreams.keys()]
   return ids.length > 0 && ids.every((id) => upstreamState(id).consecutiveFailures > 0)
 }

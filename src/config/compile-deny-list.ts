@@ -4,10 +4,10 @@ import { KeyStoreUnavailable, type KeyStore } from '../keys/key-store.ts'
 import type { StoreLocation } from '../keys/store-location.ts'
 import { rfc3339 } from '../keys/scalars.ts'
 import type { AdministeredEvent } from '../model/event.ts'
-import { storeAt } from './compile-managed-keys.ts'
 import { compileStoreLocation, locationKey, namesNoStore } from './compile-store-location.ts'
 import type { Mistake } from './mistake.ts'
 import type { Resources } from './resources.ts'
+import { storeAt } from './store-at.ts'
 import type { Config } from './schema.ts'
 
 const AT = ['deny_list', 'store'] as const

@@ -7,10 +7,10 @@ import type { RequestDescription } from '../model/request.ts'
 import type { RouteEntry } from '../pipeline/route-table.ts'
 import { denyAct, denyListLocation } from './compile-deny-list.ts'
 import { compileJwt } from './compile-jwt.ts'
-import { storeAt } from './compile-managed-keys.ts'
 import type { CompileRoute } from './compile-self-service.ts'
 import type { Mistake } from './mistake.ts'
 import type { Resources } from './resources.ts'
+import { storeAt } from './store-at.ts'
 import { route as routeSchema, type AuthenticatorConfig, type Config } from './schema.ts'
 
 type LogoutConfig = NonNullable<NonNullable<Config['deny_list']>['back_channel_logout']>

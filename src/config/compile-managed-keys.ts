@@ -15,10 +15,9 @@ import { KeyStoreUnavailable, type KeyStore } from '../keys/key-store.ts'
 import { createLastUses } from '../keys/last-uses.ts'
 import { isAbsentStore, openStoreToLook } from '../keys/looking-store.ts'
 import { openKeyStore } from '../keys/open-store.ts'
-import type { StoreLocation } from '../keys/store-location.ts'
-import { locationKey } from './compile-store-location.ts'
 import { allManagedKeySettings, managedKeySettings, otherPrefix, type Complaints, type ManagedKeySettings } from './managed-key-settings.ts'
 import type { Resource, Resources } from './resources.ts'
+import { storeAt } from './store-at.ts'
 import type { Config } from './schema.ts'
 
 /** The acts on the keys of one store, without looking any up: what a command needs. */
@@ -73,9 +72,6 @@ export const tellAct = (observer: Observer, authenticatorId: string) => (act: Ke
   observer.administered
     ? observer.administered(keyAct(act, authenticatorId))
     : observer.noticed('info', `key_${act.act}`, `${act.actor} ${act.act} a key`, { key_id: act.keyId, owner: act.owner, new_key_id: act.newKeyId })
-
-/** The store at a location, shared by all that name it and kept across reloads. Asked for at every compile, or it would be swept. */
-export const storeAt = (location: StoreLocation, resources: Resources): KeyStore => resources.keep('key_store', locationKey(location), () => (resources.looking ? openStoreToLook : openKeyStore)(location))
 
 /** Brings in the file of an older system, and what is added to it. Who only looks does so where nobody else sees it: then an answer is the one that a start would give. */
 function importing(store: KeyStore, { importPath, location }: ManagedKeySettings, hasher: KeyHasher, { clock, observer, looking }: Resources): ImportWatch | undefined {

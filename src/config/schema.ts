@@ -209,7 +209,10 @@ export const configSchema = z.strictObject({
   }).prefault({}).describe('The log, on standard error.'),
   audit: text.default('stdout').describe('stdout, stderr, off, or a file.'),
   tracing: z.strictObject({ enabled: flag.prefault(true).describe('Makes a traceparent where the client sent none.') }).prefault({}).describe('W3C trace context.'),
-  ready: z.strictObject({ upstream: flag.prefault(false).describe('Whether /readyz fails while the upstream refuses connections.') }).prefault({}).describe('What readiness means besides our own.'),
+  ready: z.strictObject({
+    upstream: flag.prefault(false).describe('Whether /readyz fails while the upstream refuses connections.'),
+    key_store: z.enum(['never', 'once', 'always']).default('once').describe('Whether /readyz fails for a store of keys or denials. `once`: until it was reached for the first time. `always`: also after it has been away for longer than known keys go on working. `never`: it only says so.'),
+  }).prefault({}).describe('What readiness means besides our own.'),
   reload: z.strictObject({ watch: flag.prefault(true).describe('Reload when the file, or a file that it refers to, changes. SIGHUP always does.') }).prefault({}).describe('Taking a new config without a restart.'),
   require_patched_node: flag.prefault(false).describe('Refuse to start on a Node below the security floor.'),
 }).meta({ title: 'Postern configuration' })

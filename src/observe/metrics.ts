@@ -25,6 +25,8 @@ export interface Metrics extends Pick<Observer, Counted> {
   readonly keySet: (provider: string, state: { readonly lastSuccessAt: EpochMs | undefined; readonly keys: number }) => void
   /** Managed keys of each state, by authenticator; those of an earlier config are forgotten. */
   readonly apiKeys: (counts: ReadonlyMap<string, Readonly<Record<string, number>>>) => void
+  /** Stores of keys and denials, by the name of their check; those of an earlier config are forgotten. */
+  readonly keyStores: (stores: readonly { readonly name: string; readonly answeredAt: EpochMs | undefined; readonly error: string | undefined }[]) => void
   /** Runs before every scrape; for state that only others know. */
   readonly beforeScrape: (update: () => void) => void
   /** The text of /metrics, in the form that the scraper's `Accept` prefers. */
@@ -46,9 +48,12 @@ function countRequests({ count, observe }: Instruments): Pick<Metrics, 'decided'
   const policyLabel = createBoundedLabel(MAX_NAMES)
   const headerLabel = createBoundedLabel(MAX_NAMES)
   const reasonLabel = createBoundedLabel(MAX_NAMES)
+  const routeLabel = createBoundedLabel(MAX_NAMES)
   return {
-    decided: ({ decision, durationMs }) => {
+    decided: ({ face, decision, durationMs }) => {
       const denial = denialOf(decision)
+      // Operators are not traffic: they would blur what clients see.
+      if (face === 'admin') return count('postern_admin_decisions_total', routeLabel(decision.route?.id ?? 'none'), outcomeOf(decision), denial ? slugOf(denial) : 'none')
       const { kind } = speakerOf(decision)
       count('postern_decisions_total', outcomeOf(decision), kind, denial ? slugOf(denial) : 'none')
       observe('postern_decision_duration_seconds', seconds(durationMs), { method: kind })
@@ -102,7 +107,7 @@ function countOpen({ set }: Instruments): Pick<Metrics, 'opened' | 'closed'> & {
 }
 
 /** What the process says of itself: config, checks, key sets. */
-function reportState({ count, set, forget }: Instruments): Pick<Metrics, 'reloaded' | 'set' | 'degraded' | 'keySet' | 'apiKeys'> {
+function reportState({ count, set, forget }: Instruments): Pick<Metrics, 'reloaded' | 'set' | 'degraded' | 'keySet' | 'apiKeys' | 'keyStores'> {
   return {
     reloaded: (outcome, at) => {
       count('postern_config_reloads_total', outcome)
@@ -121,6 +126,14 @@ function reportState({ count, set, forget }: Instruments): Pick<Metrics, 'reload
     apiKeys: (counts) => {
       forget('postern_api_keys')
       for (const [provider, states] of counts) for (const [state, keys] of Object.entries(states)) set('postern_api_keys', keys, { provider, state })
+    },
+    keyStores: (stores) => {
+      forget('postern_key_store_up')
+      forget('postern_key_store_last_answer_timestamp_seconds')
+      for (const { name: store, answeredAt, error } of stores) {
+        set('postern_key_store_up', answeredAt !== undefined && error === undefined ? 1 : 0, { store })
+        set('postern_key_store_last_answer_timestamp_seconds', seconds(answeredAt ?? 0), { store })
+      }
     },
   }
 }

@@ -47,18 +47,18 @@ export function runPostern(args: readonly string[], env: Readonly<Record<string,
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })))
 }
 
-async function ready(opsUrl: string, ended: () => boolean, output: () => string): Promise<void> {
+async function ready(probe: string, ended: () => boolean, output: () => string): Promise<void> {
   const deadline = Date.now() + 20_000
   while (Date.now() < deadline && !ended()) {
-    const answer = await fetch(`${opsUrl}/readyz`).catch(() => undefined)
+    const answer = await fetch(probe).catch(() => undefined)
     if (answer?.status === 200) return
     await new Promise((resolve) => setTimeout(resolve, 40))
   }
   throw new Error(`postern did not become ready:\n${output()}`)
 }
 
-/** Starts `postern run --config` and waits until it is ready. Listeners are chosen through LISTEN, OPS_LISTEN and ADMIN_LISTEN. */
-export async function startPostern({ config, env = {} }: { config: string; env?: Readonly<Record<string, string>> }): Promise<RunningPostern> {
+/** Starts `postern run --config` and waits until it is ready, or only until it lives. Listeners are chosen through LISTEN, OPS_LISTEN and ADMIN_LISTEN. */
+export async function startPostern({ config, env = {}, until = 'readyz' }: { config: string; env?: Readonly<Record<string, string>>; until?: 'readyz' | 'livez' }): Promise<RunningPostern> {
   const [port, ops, admin] = [await freePort(), await freePort(), await freePort()]
   const all = { LISTEN: `127.0.0.1:${port}`, OPS_LISTEN: `127.0.0.1:${ops}`, ADMIN_LISTEN: `127.0.0.1:${admin}`, ...env }
   const child = spawn(process.execPath, [join(ROOT, 'bin', 'postern.cjs'), 'run', '--config', config], { env: bare(all), cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -72,7 +72,7 @@ export async function startPostern({ config, env = {} }: { config: string; env?:
   const exit = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
   const opsUrl = `http://127.0.0.1:${ops}`
   try {
-    await ready(opsUrl, () => child.exitCode !== null, () => text)
+    await ready(`${opsUrl}/${until}`, () => child.exitCode !== null, () => text)
   } catch (error) {
     child.kill('SIGKILL')
     throw error

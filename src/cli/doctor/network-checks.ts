@@ -75,7 +75,7 @@ async function bypassCheck(upstream: UpstreamSettings, addresses: readonly strin
 const DAY_MS = 86_400_000
 
 async function providerChecks(compiled: Compiled): Promise<readonly Diagnosis[]> {
-  await providersTried(compiled, 5_000)
+  await providersTried(compiled, [], 5_000)
   return providerStates(compiled).map(({ name, keys, lastError, lastSuccessAt }) => {
     if (lastError !== undefined) return problem(`keys of ${name}`, `${lastError}; ${keys} keys in use`, 'Until there are keys, every credential of this provider is answered 503. Check the address, and the way out of this machine')
     const age = lastSuccessAt === undefined ? 0 : Date.now() - lastSuccessAt
