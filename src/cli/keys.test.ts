@@ -107,6 +107,19 @@ describe('postern keys', () => {
     expect(await json(`import ${file}`)).toMatchObject({ added: 1, known: 0, refused: [{ row: 2 }] })
   })
 
+  it('export and import move everything, and wrong lines are told with file and number', async () => {
+    const made = await json('create --owner user_1')
+    await keys('export')
+    const file = join(folder, 'keys.jsonl')
+    const lines = out
+    writeFileSync(file, `${lines.join('\n')}\n`)
+    expect(said.at(-1)).toMatch(/^1 key; digests only/)
+    expect(await json(`import ${file}`)).toEqual({ added: 0, known: 1, refused: [] })
+    writeFileSync(file, lines.join('\n').replace(String(made['id']), 'nobody'))
+    await expect(keys(`import ${file}`)).rejects.toThrow(`${file}:2: its id is not the id of a key`)
+    await expect(keys(`import ${join(folder, 'absent')}`)).rejects.toThrow(/absent cannot be read: ENOENT/)
+  })
+
   it('writes each act to the audit file with its actor, and no key', async () => {
     const made = await json('create --owner user_1')
     await json(`revoke ${made['id']}`)

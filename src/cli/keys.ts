@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { keyAct, openKeyDesk, type KeyDesk } from '../config/compile-managed-keys.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { allManagedKeySettings, type ManagedKeySettings } from '../config/managed-key-settings.ts'
@@ -84,16 +83,18 @@ const ending = (act: 'revoke' | 'suspend' | 'resume', done: string): Action => a
 }
 
 async function importFile(work: Work): Promise<void> {
-  const report = await work.desk.importText(readImport(work.subject))
-  const refused = report.refused.map(({ row, reason }) => `row ${row} cannot be used: ${reason}`)
-  const words = [`imported ${report.added} keys, ${report.known} were there already, ${refused.length} cannot be used`, ...refused]
+  const report = await work.desk.importFile(work.subject).catch(explainImport(work.subject))
+  const { moreRefused = 0 } = report
+  const refused = [...report.refused.map(({ row, reason }) => `row ${row} cannot be used: ${reason}`), ...(moreRefused > 0 ? [`and ${moreRefused} more`] : [])]
+  const words = [`imported ${report.added} keys, ${report.known} were there already, ${report.refused.length + moreRefused} cannot be used`, ...refused]
   if (work.settings.checksum === 'crc32') words.push('this authenticator accepts only keys with a checksum, so the imported ones need `issue: {checksum: none}`')
   tell(work, { json: report, text: undefined, words: words.join('\n') })
 }
 
 /** Lines go out as they are read, whatever the size of the store. */
 async function exportStore(work: Work): Promise<void> {
-  let keys = -1
+  // Its first and last lines are no keys.
+  let keys = -2
   for await (const line of work.desk.exportLines()) {
     work.invocation.terminal.out(line)
     keys += 1
@@ -110,12 +111,11 @@ async function migrate(work: Work): Promise<void> {
   tell(work, { json: { store: kind, migrated: true }, text: undefined, words: words.join('\n') })
 }
 
-function readImport(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new OperatorError(`${path} cannot be read: ${error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'}`)
-  }
+/** Every wrong line with its place, as an editor opens it. */
+const explainImport = (path: string) => (error: unknown): never => {
+  if (error instanceof ImportError) throw new OperatorError([`${path} ${error.message}`, ...error.lines.map(({ row, reason }) => `${path}:${row}: ${reason}`)].join('\n'))
+  if (error instanceof Error && 'syscall' in error && 'code' in error) throw new OperatorError(`${path} cannot be read: ${String(error.code)}`)
+  throw error
 }
 
 interface ActionSpec { readonly run: Action; readonly subject?: 'ID' | 'FILE'; readonly options: readonly string[]; /** Writes nothing. */ readonly looks?: true }
@@ -184,7 +184,6 @@ export const run: Run = async (invocation) => {
     }
     if (error instanceof KeyActRefused) throw error.code === 'request_invalid' ? new UsageError(error.message) : new OperatorError(error.message)
     if (error instanceof KeyStoreUnavailable) throw new OperatorError(error.message)
-    if (error instanceof ImportError) throw new OperatorError(`this file ${error.message}`)
     throw error
   }
 }

@@ -3,8 +3,9 @@ import { sha256Hex } from '../base/bytes.ts'
 import type { Clock } from '../base/time.ts'
 import type { AdministeredEvent, Observer } from '../model/event.ts'
 import { createBcryptVerifier } from '../keys/bcrypt-verifier.ts'
-import { exportLines, importExport, isExport } from '../keys/export-lines.ts'
-import { ImportError, importRows, parseRows, type ImportReport } from '../keys/import-json.ts'
+import { exportLines } from '../keys/export-lines.ts'
+import { importFile } from '../keys/import-file.ts'
+import { ImportError, parseRows, type ImportReport } from '../keys/import-json.ts'
 import { createImportWatch, type ImportWatch } from '../keys/import-watch.ts'
 import { createImportedKeys } from '../keys/imported-keys.ts'
 import { createKeyCensus, type KeyCounts } from '../keys/key-census.ts'
@@ -23,8 +24,8 @@ import type { Config } from './schema.ts'
 /** The acts on the keys of one store, without looking any up: what a command needs. */
 export interface KeyDesk {
   readonly service: KeyService
-  /** @throws {ImportError} when the text is neither a list of rows nor an export */
-  readonly importText: (text: string) => Promise<ImportReport>
+  /** @throws {ImportError} when the file is neither a list of rows nor an export; with what reading says */
+  readonly importFile: (path: string) => Promise<ImportReport>
   /** The whole store as JSON lines: digests, no keys. */
   readonly exportLines: () => AsyncIterable<string>
   readonly close: () => Promise<void>
@@ -53,7 +54,7 @@ function deskOn(store: KeyStore, settings: ManagedKeySettings, { clock, onAct }:
   const hasher = createKeyHasher({ pepper: settings.pepper, previous: settings.previousPeppers })
   return {
     service: createKeyService({ store, hasher, prefix: settings.prefix, environment: settings.environment, prefixOf: (wanted) => otherPrefix(settings, wanted), tiers: settings.tiers, clock, onAct }),
-    importText: (text) => (isExport(text) ? importExport(text, store) : importRows(text, { store, hasher, clock })),
+    importFile: (path) => importFile(path, { store, hasher, clock }),
     exportLines: () => exportLines(store),
     close: async () => store.close(),
   }

@@ -10,21 +10,26 @@ import { parseInstant } from './scalars.ts'
 /** More than any such file has; a bound so that a wrong file cannot fill the store. */
 const MAX_ROWS = 10_000
 
-/** The file is not a list of rows. Says nothing of its content. */
+/** The file is not what it should be. Says nothing of its content. */
 export class ImportError extends Error {
-  constructor(message: string) {
+  /** Lines that are wrong, where there are some. */
+  readonly lines: ImportReport['refused']
+  constructor(message: string, lines: ImportReport['refused'] = []) {
     super(message)
     this.name = 'ImportError'
+    this.lines = lines
   }
 }
 
-/** What an import did, by rows. */
+/** What an import did, by rows or lines. */
 export interface ImportReport {
   readonly added: number
   /** Were there already, whatever became of them since: a revoked key stays revoked. */
   readonly known: number
   /** Rows that cannot be used, with the reason; `row` counts from 1. Never the row itself. */
   readonly refused: readonly { readonly row: number; readonly reason: string }[]
+  /** How many more there were than are listed. */
+  readonly moreRefused?: number
 }
 
 export interface ImportInto {
