@@ -1,3 +1,5 @@
+import { withoutBlanks } from '../base/blanks.ts'
+
 /** Whether `Authorization` may hold the bare token, without `Bearer` in front. */
 export type BearerScheme = 'required' | 'optional'
 
@@ -16,7 +18,7 @@ const FOREIGN = { kind: 'foreign' } as const
 export function soleValueOf(values: readonly string[] | undefined): Held {
   if (!values || values.length === 0) return undefined
   if (values.length > 1) return AMBIGUOUS
-  const value = (values[0] ?? '').replace(/^[ \t]+|[ \t]+$/g, '')
+  const value = withoutBlanks(values[0] ?? '')
   if (value === '') return undefined
   return VISIBLE.test(value) ? { kind: 'held', value } : MALFORMED
 }
@@ -28,7 +30,7 @@ export function soleValueOf(values: readonly string[] | undefined): Held {
 export function bearerOf(lines: readonly string[] | undefined, scheme: BearerScheme): Held {
   if (!lines || lines.length === 0) return undefined
   if (lines.length > 1) return AMBIGUOUS
-  const value = (lines[0] ?? '').replace(/^[ \t]+|[ \t]+$/g, '')
+  const value = withoutBlanks(lines[0] ?? '')
   if (value === '' || /^bearer$/i.test(value)) return undefined
   const token = /^bearer +(.+)$/i.exec(value)?.[1]
   if (token !== undefined) return VISIBLE.test(token) ? { kind: 'held', value: token } : MALFORMED

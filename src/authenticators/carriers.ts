@@ -1,3 +1,4 @@
+import { withoutBlanksBehind } from '../base/blanks.ts'
 import type { Credential, CredentialLocation, Extraction } from '../model/credential.ts'
 import type { Challenge } from '../model/denial.ts'
 import type { HeaderMap, RequestDescription } from '../model/request.ts'
@@ -24,7 +25,7 @@ export function cookiesOf(headers: HeaderMap): ReadonlyMap<string, readonly stri
       const equals = pair.indexOf('=')
       const name = pair.slice(0, Math.max(equals, 0)).replace(/^[ \t]+/, '')
       if (!TOKEN.test(name)) continue
-      const value = pair.slice(equals + 1).replace(/[ \t]+$/, '')
+      const value = withoutBlanksBehind(pair.slice(equals + 1))
       const known = cookies.get(name)
       if (known) known.push(value)
       else cookies.set(name, [value])

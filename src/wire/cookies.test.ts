@@ -17,6 +17,8 @@ describe('withoutCookies', () => {
     ['a="x; s=2"', ['s'], 'a="x'],
     ['S=1; ss=2; s.0=3', ['s'], 'S=1; ss=2; s.0=3'],
     ['a=1; ;b=2 ', ['s'], 'a=1; ;b=2 '],
+    // UTF-8, one character a byte: the last byte of `à` is 0xA0.
+    ['a=\u00c3\u00a0; s=2', ['s'], 'a=\u00c3\u00a0'],
     ['a=1', [], 'a=1'],
     ['__proto__=1; a=1', ['__proto__'], 'a=1'],
   ])('%j without %j is %j', (line, names, rest) => {

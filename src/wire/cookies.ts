@@ -1,3 +1,5 @@
+import { withoutBlanks } from '../base/blanks.ts'
+
 /** Name of one `name=value` piece; a piece without `=` counts as a name, since some readers take it for one. */
 function nameOf(piece: string): string {
   const equals = piece.indexOf('=')
@@ -13,6 +15,6 @@ export function withoutCookies(line: string, names: readonly string[]): string |
   const pieces = line.split(';')
   const kept = pieces.filter((piece) => !names.includes(nameOf(piece)))
   if (kept.length === pieces.length) return line
-  const rest = kept.join(';').trim()
+  const rest = withoutBlanks(kept.join(';'))
   return rest === '' ? undefined : rest
 }

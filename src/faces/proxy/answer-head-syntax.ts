@@ -1,3 +1,4 @@
+import { withoutBlanks } from '../../base/blanks.ts'
 import { UpstreamProtocolError } from './engine.ts'
 
 /** A head as it was read. `length`: bytes of body that were announced; undefined with `chunked` or up to the close. */
@@ -15,7 +16,6 @@ export interface ParsedHead {
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const FOREIGN = /[^\t\x20-\x7e\x80-\xff]/
-const BLANKS = /^[\t ]+|[\t ]+$/g
 const LENGTH = /^\d{1,15}$/
 
 /** Lower-case names by spelling, for the few that every upstream repeats; bounded, since names come from outside. */
@@ -69,7 +69,7 @@ export function parseHead(text: string): ParsedHead {
     const colon = line.indexOf(':')
     if (colon < 1) throw new UpstreamProtocolError('a line that is no field')
     const name = line.slice(0, colon)
-    const value = line.slice(line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1).replace(BLANKS, '')
+    const value = withoutBlanks(line.slice(line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1))
     if (FOREIGN.test(value)) throw new UpstreamProtocolError('a control character in a field')
     frame(framing, lowerOf(name), value)
     raw.push(name, value)
