@@ -64,6 +64,8 @@ function begin(reading: Reading, head: ParsedHead, behind: number): void {
   const { status, chunked, length } = head
   if (status === 101) throw new UpstreamProtocolError('switched protocols without being asked')
   if (isInformational(status)) {
+    // HTTP/1.0 knows none, and behind a last word there is no other: llhttp would not read on either.
+    if (!head.keepAlive) throw new UpstreamProtocolError('an informational answer that ends its connection')
     reading.informational += 1
     if (reading.informational > MAX_INFORMATIONAL) throw new UpstreamProtocolError('a flood of informational answers')
     return reading.events.head(head)
