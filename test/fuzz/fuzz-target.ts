@@ -54,7 +54,7 @@ export interface FuzzTarget extends Omit<Definition<never>, 'open'> {
 /** Above this a case is repeated, because the machine may have been busy with something else. */
 const DOUBTFUL_MS = 10
 /** A case in process that takes longer, three times in a row, is a failure: inputs are small, so it would be worse than linear. */
-const SLOW_MS = 100
+const SLOW_MS = 50
 /** With sockets, the patience for a whole run. */
 const SLOW_SOCKETS_MS = 20_000
 

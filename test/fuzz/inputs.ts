@@ -26,6 +26,13 @@ function edited(text: string, [place, what, character]: Edit): string {
   }
 }
 
+/** A text with one of its characters, or of `characters`, thousands of times in a row: what takes more than linear time shows. Rare, because it is long. */
+export const stretched = (text: fc.Arbitrary<string>, characters: readonly string[]): fc.Arbitrary<string> =>
+  fc.tuple(text, fc.nat(4_095), fc.option(fc.constantFrom(...characters)), fc.integer({ min: 2_000, max: 14_000 })).map(([start, place, character, count]) => {
+    const at = start.length === 0 ? 0 : place % start.length
+    return start.slice(0, at) + (character ?? start.slice(at, at + 1)).repeat(count) + start.slice(at)
+  })
+
 /** One to three changes of one character each; `characters` are those that matter to the reader. */
 export function mutated(text: fc.Arbitrary<string>, characters: readonly string[], most = 3): fc.Arbitrary<string> {
   const character = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...characters) }, { weight: 1, arbitrary: fc.nat(255).map((byte) => String.fromCharCode(byte)) })
@@ -34,7 +41,7 @@ export function mutated(text: fc.Arbitrary<string>, characters: readonly string[
 }
 
 /** As it is, or changed. */
-export const perhapsMutated = (text: fc.Arbitrary<string>, characters: readonly string[]): fc.Arbitrary<string> => fc.oneof({ weight: 2, arbitrary: text }, { weight: 3, arbitrary: mutated(text, characters) })
+export const perhapsMutated = (text: fc.Arbitrary<string>, characters: readonly string[]): fc.Arbitrary<string> => fc.oneof({ weight: 160, arbitrary: text }, { weight: 240, arbitrary: mutated(text, characters) }, { weight: 1, arbitrary: stretched(text, characters) })
 
 const octets = (value: number): string => [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.')
 export const v4 = fc.nat(0xffff_ffff).map(octets)

@@ -4,7 +4,7 @@ import { isDenial } from '../../../src/model/denial.ts'
 import { MAX_TARGET_LENGTH, targetOf } from '../../../src/wire/target.ts'
 import { ACCEPTED, READERS, REFUSED } from '../../attack/ambiguous-targets.ts'
 import { fuzzTarget } from '../fuzz-target.ts'
-import { mutated, soup } from '../inputs.ts'
+import { mutated, perhapsMutated, soup } from '../inputs.ts'
 
 interface Input { readonly rawTarget: string; readonly method: string }
 
@@ -52,7 +52,7 @@ function check({ rawTarget, method }: Input): string {
 
 const methods = fc.constantFrom('GET', 'GET', 'OPTIONS')
 const known = fc.constantFrom(...REFUSED, ...ACCEPTED)
-const rawTargets = fc.oneof(soup(PIECES).map((text) => `/${text}`), soup(PIECES).map((text) => `/public/${text}`), mutated(known, PIECES), mutated(fc.constantFrom(...ACCEPTED), ['a', '/', '%41', '%20', '?', '=', '.']), soup(PIECES))
+const rawTargets = fc.oneof(soup(PIECES).map((text) => `/${text}`), soup(PIECES).map((text) => `/public/${text}`), perhapsMutated(known, PIECES), mutated(fc.constantFrom(...ACCEPTED), ['a', '/', '%41', '%20', '?', '=', '.']), soup(PIECES))
 
 export const requestTarget = fuzzTarget<Input>({
   name: 'request-target',
