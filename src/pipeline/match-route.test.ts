@@ -54,6 +54,26 @@ describe('matchRoute', () => {
     expect(matched(entries, { path: '/api/x', host: 'notexample.com' })).toBe('any')
   })
 
+  it('prefers the longer end of a host, and goes on to the shorter one where that has no such route', () => {
+    const entries = [entry('/**', { id: 'wide', host: '*.example.com' }), entry('/api/**', { id: 'narrow', host: '*.eu.example.com' })]
+    expect(matched(entries, { path: '/api/x', host: 'a.b.eu.example.com' })).toBe('narrow')
+    expect(matched(entries, { path: '/other', host: 'a.eu.example.com' })).toBe('wide')
+    expect(matched(entries, { path: '/api/x', host: 'eu.example.com' })).toBe('wide')
+  })
+
+  it('asks for as many ends of a host as it has dots, however many routes there are', () => {
+    const { table } = createRouteTable(Array.from({ length: 2_000 }, (_, n) => entry('/**', { id: `r${n}`, host: `*.h${n}.example.com` })))
+    const suffixes = new Map(table.suffixes)
+    const asked: string[] = []
+    const get = suffixes.get.bind(suffixes)
+    suffixes.get = (name) => {
+      asked.push(name)
+      return get(name)
+    }
+    expect(matchRoute({ ...table, suffixes }, request({ path: '/x', host: 'a.b.example.com' })).denial?.code).toBe('route_not_found')
+    expect(asked).toEqual(['.b.example.com', '.example.com', '.com'])
+  })
+
   it('lets a route exist in order to refuse', () => {
     expect(matched([entry('/auth/**', { deny: 'route_not_found' }), entry('/**')], { path: '/auth/v1/admin' })).toBe('route_not_found')
   })

@@ -54,13 +54,15 @@ function hostNameOf(host: string): string {
 }
 
 function find(table: RouteTable, host: string, wanted: Wanted): Route | undefined {
-  if (table.exact.size > 0 || table.suffixes.length > 0) {
+  if (table.exact.size > 0 || table.suffixes.size > 0) {
     const name = hostNameOf(host)
     const exact = table.exact.get(name)
     const found = exact && search(exact, 1, wanted)
     if (found) return found
-    for (const [suffix, tree] of table.suffixes) {
-      const below = name.endsWith(suffix) && name.length > suffix.length ? search(tree, 1, wanted) : undefined
+    // The longest suffix first. A host has few dots, whereas there may be thousands of suffixes.
+    for (let dot = name.indexOf('.', 1); dot !== -1; dot = name.indexOf('.', dot + 1)) {
+      const tree = table.suffixes.get(name.slice(dot))
+      const below = tree && search(tree, 1, wanted)
       if (below) return below
     }
   }

@@ -34,8 +34,8 @@ export interface RouteNode {
 /** Compiled routes: by exact host, by host suffix, and for every host. A more exact host wins over a more exact path. */
 export interface RouteTable {
   readonly exact: ReadonlyMap<string, RouteNode>
-  /** Longest suffix first; `.example.com` matches any name below it. */
-  readonly suffixes: readonly (readonly [suffix: string, tree: RouteNode])[]
+  /** By suffix: `.example.com` matches any name below it. */
+  readonly suffixes: ReadonlyMap<string, RouteNode>
   readonly every: RouteNode
 }
 
@@ -91,5 +91,5 @@ export function createRouteTable(entries: readonly RouteEntry[]): { readonly tab
     place.push(entry)
     place.sort((a, b) => weightOf(b) - weightOf(a))
   }
-  return { table: { every, exact, suffixes: [...suffixes].sort(([a], [b]) => b.length - a.length) }, conflicts }
+  return { table: { every, exact, suffixes }, conflicts }
 }
