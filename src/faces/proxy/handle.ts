@@ -53,6 +53,9 @@ function track({ incoming, response, parts, presence }: Exchange): void {
   observer.opened('request', 'proxy')
   // A write after the client has gone is no error of ours, and unheard it would end the process (T52).
   response.on('error', nothing)
+  // Whoever reads the body listens too, but may stop between the moment when Node sees that somebody does and the one when it tells:
+  // a broken body behind a request that still has its answer to come ended the process so.
+  incoming.on('error', nothing)
   response.on('close', () => {
     observer.closed('request', 'proxy')
     if (response.headersSent) observer.answered({ face: 'proxy', method: incoming.method ?? '', status: response.statusCode, durationMs: performance.now() - startedAt })
