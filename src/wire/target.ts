@@ -8,7 +8,10 @@ export const MAX_TARGET_LENGTH = 8_192
 
 const refuse = (detail: string): Denial => ambiguous('target', detail)
 
-const PERCENT = 0x25, DOT = 0x2e, SLASH = 0x2f, SEMICOLON = 0x3b
+const PERCENT = 0x25, DOT = 0x2e, SLASH = 0x2f
+
+/** Blank, `#`, `;` and `?`: at one of these, encoded, a reader that decodes first ends the segment that stands before it. */
+const ENDS_SEGMENT: ReadonlySet<number> = new Set([0x20, 0x23, 0x3b, 0x3f])
 
 /** Value of a hexadecimal digit, or -1. */
 function digitOf(code: number): number {
@@ -66,16 +69,16 @@ function rawMistake(code: number): string | undefined {
   if (code === 0x23) return 'a fragment'
   if (code === 0x5c) return 'a backslash'
   // Tomcat and others cut segments at it: CVE-2026-73551 (`/user/..;foo=bar/admin`).
-  if (code === SEMICOLON) return 'a path parameter'
+  if (code === 0x3b) return 'a path parameter'
   return undefined
 }
 
-/** Whether the segment that starts at `index` is `.` or `..`, also when only an encoded `;` follows. */
+/** Whether the segment that starts at `index` is `.` or `..`, also when an encoded character follows that ends it for some. */
 function isDotSegment(path: string, index: number): boolean {
   let end = index
   while (path.charCodeAt(end) === DOT) end += 1
   if (end === index || end > index + 2) return false
-  return end === path.length || path.charCodeAt(end) === SLASH || byteAt(path, end) === SEMICOLON
+  return end === path.length || path.charCodeAt(end) === SLASH || ENDS_SEGMENT.has(byteAt(path, end))
 }
 
 /** Why the encoded character at `index` may not stand there, or how many characters it takes. */

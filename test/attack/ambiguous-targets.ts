@@ -5,7 +5,7 @@ export const REFUSED: readonly string[] = [
   // dot segments, raw and encoded
   '/public/../admin/x', '/public/./x', '/public/..', '/public/.', '/public/%2e%2e/admin/x', '/public/%2E%2E/admin/x', '/public/.%2e/admin/x', '/public/%2e./admin/x', '/public/%2e/x', '/public/x/%2e%2e/%2e%2e/admin/x', '/../admin/x', '/./admin/x', '/public/x/../../admin/x',
   // with parameters (Tomcat, Jetty, Spring)
-  '/public/..;/admin/x', '/public/..;foo=bar/admin/x', '/public/.;/x', '/public;/../admin/x', '/public/x;a=b', '/public;a/x', '/;/admin/x', '/admin;/x', '/public/%2e%2e;/admin/x', '/public/..%3b/admin/x', '/public/..%3B/admin/x', '/public/.%3b/x',
+  '/public/..;/admin/x', '/public/..;foo=bar/admin/x', '/public/.;/x', '/public;/../admin/x', '/public/x;a=b', '/public;a/x', '/;/admin/x', '/admin;/x', '/public/%2e%2e;/admin/x', '/public/..%3b/admin/x', '/public/..%3B/admin/x', '/public/.%3b/x', '/public/..%23', '/public/..%23/admin/x', '/public/x/..%3f', '/public/..%3F/admin/x', '/public/..%20/admin/x', '/public/.%23x',
   // encoded separators
   '/public%2f..%2fadmin/x', '/public/..%2fadmin/x', '/public/%2fadmin', '/public%2Fx', '/%2fadmin/x', '/public/x%5c..%5cadmin', '/public/..%5cadmin', '/public/%5C', '/public/x%2f',
   // backslashes (IIS)
@@ -46,6 +46,8 @@ export const READERS: Readonly<Record<string, (path: string) => string>> = {
   'Express, where case means nothing': (path) => decoded(path).toLowerCase(),
   'who decodes twice': (path) => resolve(merged(decoded(decoded(path)))),
   'a WHATWG URL': (path) => new URL(path, 'http://upstream.test').pathname,
+  'who cuts at ? too, after decoding': (path) => resolve(decoded(path).split(/[?#\0]/)[0] ?? ''),
+  'Windows, where blanks behind a name are nothing': (path) => resolve(decoded(path).replaceAll(/ +(?=\/|$)/g, '')),
   'who cuts at # and NUL': (path) => resolve(decoded(path).split(/[#\0]/)[0] ?? ''),
 }
 

@@ -8,7 +8,7 @@ import { mutated, perhapsMutated, soup } from '../inputs.ts'
 
 interface Input { readonly rawTarget: string; readonly method: string }
 
-const PIECES = ['/', '/', '/public', '/public/', '/admin', 'x', '.', '..', '/..', '/.', '//', '%2e', '%2E', ';', '%3b', '%3B', '%2f', '%5c', '\\', '?', '#', '%', '%25', '%252e', '%c3%a9', '%C0%AE', '%ed%a0%80', '%f0%9f%98%80', '%e2%82%ac', '%80', '%00', '%0d%0a', ' ', '\xe9', '*', 'http://', '@', ':80', '%61', '%41', '%7e', '%20', '%zz', '%u002e', '~', '|', '"', '{', '[', '^', '`', '<', "'", 'a', 'D', '0', '2', '5', '\t', '\0', '\x7f'] as const
+const PIECES = ['/', '/', '/public', '/public/', '/admin', 'x', '.', '..', '/..', '/.', '//', '%2e', '%2E', ';', '%3b', '%3B', '%23', '%3F', '%2f', '%5c', '\\', '?', '#', '%', '%25', '%252e', '%c3%a9', '%C0%AE', '%ed%a0%80', '%f0%9f%98%80', '%e2%82%ac', '%80', '%00', '%0d%0a', ' ', '\xe9', '*', 'http://', '@', ':80', '%61', '%41', '%7e', '%20', '%zz', '%u002e', '~', '|', '"', '{', '[', '^', '`', '<', "'", 'a', 'D', '0', '2', '5', '\t', '\0', '\x7f'] as const
 
 /** The rule again, by other means: regular expressions and the engine's own decoder instead of a walk over characters. */
 function isPlain(path: string): boolean {
@@ -16,7 +16,7 @@ function isPlain(path: string): boolean {
   if (/%(?![0-9a-f]{2})/i.test(path) || /%25[0-9a-f]{2}/i.test(path)) return false
   // oxlint-disable-next-line no-control-regex -- they are what must not be there
   for (const [, hex = ''] of path.matchAll(/%([0-9a-f]{2})/gi)) if (/[\x00-\x1f\x7f/\\.A-Za-z0-9\-_~]/.test(String.fromCharCode(Number.parseInt(hex, 16)))) return false
-  if (path.split('/').slice(1).some((segment) => /^\.\.?(%3b.*)?$/i.test(segment))) return false
+  if (path.split('/').slice(1).some((segment) => /^\.\.?(%(20|23|3b|3f).*)?$/i.test(segment))) return false
   try {
     decodeURIComponent(path)
     return true
