@@ -71,7 +71,10 @@ export function parseHead(text: string): ParsedHead {
     const name = line.slice(0, colon)
     const value = withoutBlanks(line.slice(line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1))
     if (FOREIGN.test(value)) throw new UpstreamProtocolError('a control character in a field')
-    frame(framing, lowerOf(name), value)
+    const lower = lowerOf(name)
+    // A tab is a blank, but not to llhttp: `chunked` and a tab is no coding that it knows, and the body goes on to the end.
+    if ((lower === 'transfer-encoding' || lower === 'content-length') && line.includes('\t')) throw new UpstreamProtocolError('a tab beside a framing')
+    frame(framing, lower, value)
     raw.push(name, value)
   }
   const old = first[1] === '0'

@@ -100,6 +100,8 @@ describe('what is not an answer', () => {
     ['a switch of protocols', 'HTTP/1.1 101 Switching Protocols\r\n\r\n'],
     ['a head without an end', `${OK}X: ${'x'.repeat(70_000)}`],
     ['trailers without an end', `${OK}Transfer-Encoding: chunked\r\n\r\n0\r\n${'a: b\r\n'.repeat(15_000)}`],
+    ['a coding with a tab beside it, which is none to llhttp', `${OK}Transfer-Encoding: chunked\t\r\n\r\n1\r\nA\r\n0\r\n\r\n`],
+    ['a length with a tab beside it', `${OK}Content-Length:\t1\r\n\r\nA`],
     ['an informational answer of HTTP/1.0, which has none', `HTTP/1.0 100 Continue\r\n\r\n${OK}Content-Length: 0\r\n\r\n`],
     ['an informational answer that closes its connection', `HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n${OK}Content-Length: 0\r\n\r\n`],
     ['a flood of informational answers', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(40)],
