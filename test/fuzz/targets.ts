@@ -7,6 +7,8 @@ import { identityValues } from './targets/identity-values.ts'
 import { networks } from './targets/networks.ts'
 import { proxyHeader } from './targets/proxy-header.ts'
 import { requestTarget } from './targets/request-target.ts'
+import { wireAnswers } from './targets/wire-answers.ts'
+import { wireRequests } from './targets/wire-requests.ts'
 
 /** Everything that is fuzzed. */
-export const TARGETS: readonly FuzzTarget[] = [requestTarget, answers, apiKeys, clientAddress, cookies, identityValues, networks, proxyHeader]
+export const TARGETS: readonly FuzzTarget[] = [requestTarget, answers, apiKeys, clientAddress, cookies, identityValues, networks, proxyHeader, wireRequests, wireAnswers]

@@ -34,19 +34,21 @@ export function ours(pieces: readonly Buffer[], method: string): Reading {
   return whole && answer ? { ...answer, body } : 'incomplete'
 }
 
-interface Llhttp { initialize: (type: number, resource: object) => void; execute: (bytes: Buffer) => number | Error; [callback: number]: unknown }
+interface Llhttp { initialize: (type: number, resource: object, maxHeaderSize: number) => void; execute: (bytes: Buffer) => number | Error; finish: () => number | Error | undefined; [callback: number]: unknown }
 interface Binding { HTTPParser: { new (): Llhttp; RESPONSE: number; kOnHeaders: number; kOnHeadersComplete: number; kOnBody: number; kOnMessageComplete: number } }
 
 // Not a documented module, and the only way to the very parser that Node runs.
 const { HTTPParser } = createRequire(import.meta.url)('_http_common') as Binding
 
-export function llhttps(bytes: Buffer, method: string): Reading {
+/** @param ended  nothing comes behind these bytes, which ends an answer that has no other end */
+export function llhttps(bytes: Buffer, method: string, ended = false): Reading {
   const parser = new HTTPParser()
   let answer: { status: number; headers: readonly string[] } | undefined
   let early: string[] = []
   let body = ''
   let whole = false
-  parser.initialize(HTTPParser.RESPONSE, {})
+  // Above ours, which is not llhttp's to judge.
+  parser.initialize(HTTPParser.RESPONSE, {}, 131_072)
   parser[HTTPParser.kOnHeaders] = (headers: string[]) => {
     if (!whole) early = [...early, ...headers]
   }
@@ -63,6 +65,7 @@ export function llhttps(bytes: Buffer, method: string): Reading {
     if (answer) whole = true
   }
   const result = parser.execute(bytes)
+  if (ended && !whole && typeof result === 'number') parser.finish()
   // An error behind a whole answer comes after our subject.
   if (whole && answer) return { ...answer, body }
   return typeof result === 'number' ? 'incomplete' : 'refused'

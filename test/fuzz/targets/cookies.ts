@@ -81,9 +81,9 @@ const name = fc.constantFrom('s', 's.0', 's.1', 's.2', 's.00', 's.10', '__Secure
 const value = fc.constantFrom('a', 'b', '', 'base64-e30', '"a', 'b"', '"s=1"', 'a=b', ' a ', '%7B%7D', 'a,b', '\xe9', '\xa0', 'x'.repeat(40), 'x'.repeat(17_000))
 const pair = fc.tuple(name, fc.constantFrom('=', '=', '=', '=', '', ' = '), value).map((parts) => parts.join(''))
 /** Chunks that mostly belong together. */
-const chunks = fc.tuple(fc.constantFrom('s', 's', '__Secure-s'), fc.nat(11), fc.boolean()).map(([own, count, backwards]) => {
+const chunks = fc.tuple(fc.constantFrom('s', 's', '__Secure-s'), fc.nat(11), fc.boolean()).map(([own, count, turned]) => {
   const all = Array.from({ length: count }, (_none, index) => `${own}.${index}=part${index}`)
-  return (backwards ? all.toReversed() : all).join('; ')
+  return (turned ? all.toReversed() : all).join('; ')
 })
 const line = perhapsMutated(fc.oneof(fc.array(pair, { maxLength: 5 }).chain((pairs) => fc.constantFrom('; ', ';', ' ;\t').map((comma) => pairs.join(comma))), chunks), [';', '=', ' ', '.', '0', '"', 's', '\t', '\xa0'])
 const session = fc.record({
