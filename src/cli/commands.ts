@@ -1,6 +1,7 @@
 import type { Command, CommandOption } from './command.ts'
 import { DENY_COMMAND } from './deny-command.ts'
 import { KEYS_COMMAND } from './keys-command.ts'
+import { TEST_COMMAND } from './test-command.ts'
 
 /** Options that every command takes. */
 export const GLOBAL_OPTIONS: Readonly<Record<string, CommandOption>> = {
@@ -33,6 +34,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
     load: () => import('./explain.ts'),
   },
+  test: TEST_COMMAND,
   keys: KEYS_COMMAND,
   deny: DENY_COMMAND,
   limits: {

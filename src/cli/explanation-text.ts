@@ -6,6 +6,7 @@ import type { HeaderMutation } from '../model/mutation.ts'
 import type { Principals } from '../model/principal.ts'
 import type { ServiceLimit } from '../model/quota.ts'
 import { REASONS } from '../model/reason.ts'
+import type { Route } from '../model/route.ts'
 import { denialOf, slugOf } from '../observe/speaker.ts'
 import { PROBLEMS } from '../wire/problems.ts'
 import type { Explanation, Step } from './explanation.ts'
@@ -74,11 +75,11 @@ function mutationRows({ set, remove, removeCookies }: HeaderMutation, gateway: G
   ]
 }
 
-function stageRows({ stage, product }: Step, gateway: Gateway): readonly Row[] {
+function stageRows({ stage, product }: Step, gateway: Gateway, governs: Route | undefined): readonly Row[] {
   const good = !isDenial(product)
   switch (stage) {
     case 'match_route':
-      return [{ title: 'route', words: isDenial(product) ? 'none matches' : String((product as { readonly id: string }).id), good }]
+      return [{ title: 'route', words: isDenial(product) ? (governs?.deny ? `${governs.id}, which refuses` : 'none matches') : String((product as { readonly id: string }).id), good }]
     case 'check_network':
       return [{ title: 'network', words: good ? 'allowed' : 'denied', good }]
     case 'limit_client':
@@ -145,7 +146,7 @@ export function explanationText(explanation: Explanation, telling: Telling): str
   const { decision, steps } = explanation
   const attempted = decision.attempts.some(({ evidence }) => evidence)
   const last = decision.outcome === 'deny' && !attempted ? evidenceRows(seenIn(decision.denial)) : []
-  const rows = [...requestRow(explanation), ...steps.flatMap((step) => stageRows(step, gateway)), ...last]
+  const rows = [...requestRow(explanation), ...steps.flatMap((step) => stageRows(step, gateway, decision.route)), ...last]
   const width = Math.max(...rows.map(({ title }) => title.length))
   const mark = (good: boolean | undefined): string => (good === undefined ? ' ' : good ? paint('green', '✓') : paint('red', '✗'))
   return [...rows.map(({ title, words, good }) => `${title.padEnd(width)} ${mark(good)} ${words}`), verdict(explanation, telling)].join('\n')

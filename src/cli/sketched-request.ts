@@ -39,7 +39,7 @@ function headerField(text: string): readonly [name: string, value: string] {
 }
 
 /** Cookies travel in one field, whoever brought them. */
-function joinCookies(fields: readonly (readonly [string, string])[]): readonly (readonly [string, string])[] {
+export function joinCookies(fields: readonly (readonly [string, string])[]): readonly (readonly [string, string])[] {
   const isCookie = ([name]: readonly [string, string]): boolean => name.toLowerCase() === 'cookie'
   const cookies = fields.filter(isCookie).map(([, value]) => value)
   return [...fields.filter((field) => !isCookie(field)), ...(cookies.length > 0 ? [['Cookie', cookies.join('; ')] as const] : [])]

@@ -129,12 +129,18 @@ function entriesOf(config: RouteConfig, route: Route): RouteEntry[] {
   )
 }
 
+/** Names of the routes that a config writes, in its order: what `public` adds, then `routes`, or the one that stands for none. */
+export const routeNames = ({ public: open, routes }: Pick<Config, 'public' | 'routes'>): readonly string[] =>
+  [...new Set([...open.map(publicRoute), ...(routes ?? [DEFAULT_ROUTE])].map(idOf))]
+
 /** Governs what no route matches, in a gateway that only observes: an open route of the default upstream, which is what there would be without Postern. */
 export function unmatchedRoute(input: RoutesInput): Route | undefined {
   const { config: { observe, mode }, upstreams } = input
   const passable = observe && (upstreams.length > 0 || mode === 'forward_auth')
   return passable ? compileRoute(routeSchema.parse({ name: 'unmatched', auth: 'none', rate_limit: 'none' }), ['routes'], contextOf(input)) : undefined
 }
+
+const DEFAULT_ROUTE = routeSchema.parse({ name: 'default' })
 
 /** A route of the config's short form: `GET /healthz`, or a path for every method. */
 function publicRoute(text: string): RouteConfig {
@@ -171,7 +177,7 @@ function contextOf(input: RoutesInput): RouteContext {
 export function compileRoutes(input: RoutesInput): RouteEntry[] {
   const { config } = input
   const context = contextOf(input)
-  const written = config.routes ?? [routeSchema.parse({ name: 'default' })]
+  const written = config.routes ?? [DEFAULT_ROUTE]
   const compiled = [...config.public.map((text, index) => [publicRoute(text), ['public', index]] as const), ...written.map((route, index) => [route, ['routes', index]] as const)]
   const entries = compiled.flatMap(([route, path]) => entriesOf(route, compileRoute(route, path, context)))
   const base = (id: string): Route => compileRoute(routeSchema.parse({ name: id, auth: 'none' }), ['routes'], context)

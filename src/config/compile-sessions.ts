@@ -14,7 +14,7 @@ const GOOD_SECRET_LENGTH = 32
 
 const VERSIONS: Readonly<Record<'auto' | 'nextauth' | 'authjs', readonly SessionVersion[]>> = { auto: ['v5', 'v4'], nextauth: ['v5', 'v4'], authjs: ['v5'] }
 
-function familiesOf({ provider, versions, cookies }: SessionConfig): readonly SessionFamily[] {
+export function familiesOf({ provider, versions, cookies }: SessionConfig): readonly SessionFamily[] {
   const chosen = versions ?? VERSIONS[provider === 'better_auth' ? 'auto' : provider]
   return cookies ? cookies.map((name) => ({ name, versions: chosen })) : (['v5', 'v4'] as const).filter((version) => chosen.includes(version)).map((version) => SESSION_FAMILIES[version])
 }

@@ -27,7 +27,7 @@ export const verdictsOf = ({ resources }: AuthenticatorContext, name: string, { 
   createVerdictCache({ name, ttlMs: ttl, negativeTtlMs, maxEntries, staleIfErrorMs, observer: resources.observer })
 
 export const authorityOf = ({ name, resources }: AuthenticatorContext, operation: CalledEvent['operation'], timeoutMs: number): Authority =>
-  createAuthority({ dependency: name, operation, timeoutMs, fetchJson, observer: resources.observer, clock: resources.clock })
+  createAuthority({ dependency: name, operation, timeoutMs, fetchJson: resources.fetchJson ?? fetchJson, observer: resources.observer, clock: resources.clock })
 
 interface MappingConfig { readonly subject: readonly string[]; readonly scopes: readonly string[]; readonly roles: readonly string[]; readonly email: readonly string[]; readonly tier?: readonly string[] | undefined; readonly default_tier?: string | undefined }
 

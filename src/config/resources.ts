@@ -1,3 +1,4 @@
+import type { FetchJson } from '../authenticators/side-call.ts'
 import type { Clock, MaybePromise } from '../base/time.ts'
 import type { Observer } from '../model/event.ts'
 
@@ -12,6 +13,8 @@ export interface Resources {
   readonly observer: Observer
   /** For commands that only look: nothing that outlives the process is made or written. */
   readonly looking: boolean
+  /** How authorities are asked about credentials. Default: over the network. */
+  readonly fetchJson?: FetchJson
   readonly keep: <T extends object>(kind: string, key: string, make: () => T & Resource) => T
   /** Starts a generation, whose number it gives: everything kept from now on is marked as used. */
   readonly begin: () => number
