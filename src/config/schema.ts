@@ -16,7 +16,7 @@ const listener = z.union([
   z.strictObject({
     address: address.prefault('127.0.0.1:8080').describe('`host:port`, `:port` for every address, or `unix:/path`.'),
     tls: tls.optional().describe('TLS on our own listener, for those without a proxy in front.'),
-    proxy_protocol: flag.prefault(false).describe('Peers in `client_ip.trusted_proxies` speak the PROXY protocol v1 or v2; nobody else may connect.'),
+    proxy_protocol: flag.prefault(false).describe('Peers in `client_ip.trusted_proxies` speak the PROXY protocol v1 or v2; nobody else may connect. A checksum (v2) is verified where there is one.'),
     max_connections: count.prefault(10_000).describe('More are refused at once.'),
     max_connections_per_client: count.optional().describe('Connections of one peer address.'),
     headers_timeout: positiveDuration.prefault('10s').describe('Until the last header of a request.'),

@@ -1,5 +1,12 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { freePort } from '../../test/support/redis.ts'
+import { crc32c } from './crc32c.ts'
 import { parseProxyHeader } from './proxy-protocol.ts'
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: h\r\n\r\n'
@@ -9,6 +16,13 @@ const v2 = (command: number, family: number, payload: readonly number[], length 
 const TCP4 = [203, 0, 113, 9, 10, 0, 0, 1, 0x12, 0x34, 0x00, 0x50]
 const TCP6 = [0x20, 0x01, 0x0d, 0xb8, ...Array.from({ length: 11 }, () => 0), 1, 0x20, 0x01, 0x0d, 0xb8, ...Array.from({ length: 11 }, () => 0), 2, 0x12, 0x34, 0x00, 0x50]
 const MAPPED = [...Array.from({ length: 10 }, () => 0), 0xff, 0xff, 203, 0, 113, 9, ...Array.from({ length: 16 }, () => 0), 0, 1, 0, 2]
+
+/** With the checksum that belongs to it, in front of other records. */
+function checked(command: number, payload: readonly number[], ...more: readonly number[]): Buffer {
+  const header = v2(command, 0x11, [...payload, 0x03, 0x00, 0x04, 0, 0, 0, 0, ...more])
+  header.writeUInt32BE(crc32c(header), 16 + payload.length + 3)
+  return header
+}
 
 const VALID: readonly (readonly [title: string, header: Buffer, source: string | undefined, local: boolean])[] = [
   ['v1 TCP4', Buffer.from('PROXY TCP4 203.0.113.9 10.0.0.1 4660 80\r\n'), '203.0.113.9', false],
@@ -21,6 +35,8 @@ const VALID: readonly (readonly [title: string, header: Buffer, source: string |
   ['v2 TCP6', v2(0x21, 0x21, TCP6), '2001:db8:0:0:0:0:0:1', false],
   ['v2 TCP6, mapped', v2(0x21, 0x21, MAPPED), '203.0.113.9', false],
   ['v2 TCP4 with records', v2(0x21, 0x11, [...TCP4, 0x04, 0x00, 0x02, 0xaa, 0xbb, 0x01, 0x00, 0x00]), '203.0.113.9', false],
+  ['v2 TCP4 with a checksum', checked(0x21, TCP4), '203.0.113.9', false],
+  ['v2 TCP4 with a checksum among records', checked(0x21, TCP4, 0x04, 0x00, 0x01, 0xaa), '203.0.113.9', false],
   ['v2 of the greatest length', v2(0x21, 0x11, [...TCP4, 0x04, 0x01, 0xf9, ...Array.from({ length: 505 }, () => 0)]), '203.0.113.9', false],
   ['v2 LOCAL', v2(0x20, 0x00, []), undefined, true],
   ['v2 LOCAL with addresses', v2(0x20, 0x11, TCP4), undefined, true],
@@ -62,6 +78,58 @@ describe('anything else is invalid', () => {
     expect(parseProxyHeader(header).kind).toBe('invalid')
   })
 })
+
+describe('a checksum', () => {
+  it('that does not fit is invalid, whichever byte behind the lengths is another one, but for that which says that it is a checksum', () => {
+    const header = checked(0x21, TCP4, 0x04, 0x00, 0x01, 0xaa)
+    for (let at = 16; at < header.length; at += 1) {
+      if (at === 28) continue
+      const changed = Buffer.from(header)
+      changed[at] = (changed[at] ?? 0) ^ 0x01
+      expect(parseProxyHeader(changed).kind, `byte ${at}`).toBe('invalid')
+    }
+  })
+
+  it.each<[string, readonly number[]]>([['of three bytes', [0x03, 0, 3, 1, 2, 3]], ['of none', [0x03, 0, 0]]])('%s is invalid', (_what, record) => {
+    expect(parseProxyHeader(v2(0x21, 0x11, [...TCP4, ...record]))).toEqual({ kind: 'invalid', reason: 'expected one checksum of four bytes' })
+  })
+
+  it('that stands there twice is invalid', () => {
+    expect(parseProxyHeader(checked(0x21, TCP4, 0x03, 0, 4, 0, 0, 0, 0)).kind).toBe('invalid')
+  })
+
+  it('is the one that a real proxy writes', async ({ skip }) => {
+    if (spawnSync('haproxy', ['-v']).status !== 0) return skip('haproxy is not installed')
+    const header = await headerOfHaproxy()
+    expect(header[28]).toBe(0x03)
+    expect(parseProxyHeader(header)).toMatchObject({ kind: 'parsed', source: '127.0.0.1' })
+    header[16] = 10
+    expect(parseProxyHeader(header)).toEqual({ kind: 'invalid', reason: 'the checksum does not fit' })
+  })
+})
+
+/** The first bytes that HAProxy sends to a server behind it. */
+async function headerOfHaproxy(): Promise<Buffer> {
+  const [folder, port] = [mkdtempSync(join(tmpdir(), 'postern-haproxy-')), await freePort()]
+  const server = createServer()
+  const received = new Promise<Buffer>((resolve) => server.once('connection', (socket) => socket.once('data', (bytes: Buffer) => {
+    socket.destroy()
+    resolve(bytes)
+  })))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port: behind } = server.address() as AddressInfo
+  writeFileSync(join(folder, 'haproxy.cfg'), `defaults\n mode tcp\n timeout connect 1s\n timeout client 5s\n timeout server 5s\nlisten one\n bind 127.0.0.1:${port}\n server two 127.0.0.1:${behind} send-proxy-v2 proxy-v2-options crc32c\n`)
+  const haproxy = spawn('haproxy', ['-db', '-f', join(folder, 'haproxy.cfg')], { stdio: 'ignore' })
+  const knock = setInterval(() => void connect(port, '127.0.0.1').on('error', () => undefined).end('hello'), 50)
+  try {
+    return await received
+  } finally {
+    clearInterval(knock)
+    haproxy.kill('SIGKILL')
+    server.close()
+    rmSync(folder, { recursive: true })
+  }
+}
 
 describe('parseProxyHeader on anything', () => {
   it('never throws, never waits for more than 536 bytes, and never takes more than there is', () => {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { canonicalIp } from '../base/cidr.ts'
+import { crc32c } from './crc32c.ts'
 
 /**
  * What the first bytes of a connection are. `incomplete`: wait for more. `invalid`: close without an answer. `parsed`:
@@ -20,6 +21,7 @@ export type ProxyHeader =
 /** Longest v1 header, its CRLF included, and longest v2 one that is waited for; 16 bytes of it are fixed. */
 const MAX_V1 = 107
 const MAX_V2 = 536
+const V2_FIXED = 16
 
 const V1_START = Buffer.from('PROXY ', 'latin1')
 const V2_START = Buffer.from([0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a])
@@ -61,40 +63,59 @@ function addressOf(bytes: Buffer): string | undefined {
   return canonicalIp(groups.join(':'))
 }
 
-/** Whether the bytes behind the addresses are whole type-length-value records. */
-function areRecords(bytes: Buffer): boolean {
-  let index = 0
-  while (index < bytes.length) {
-    if (index + 3 > bytes.length) return false
-    index += 3 + bytes.readUInt16BE(index + 1)
+/** PP2_TYPE_CRC32C of section 2.2.3. */
+const CHECKSUM = 0x03
+
+/** Whether the header is what the proxy wrote: the checksum is counted over all of it, with zeros where the checksum stands. */
+function isIntact(header: Buffer, at: number): boolean {
+  const blank = Buffer.from(header)
+  blank.fill(0, at, at + 4)
+  return crc32c(blank) === header.readUInt32BE(at)
+}
+
+/** Why the type-length-value records from `start` to the end of the header cannot stand, or undefined. */
+function recordsMistake(header: Buffer, start: number): string | undefined {
+  let checksum: number | undefined
+  for (let index = start; index < header.length; ) {
+    if (index + 3 > header.length) return 'the records behind the addresses do not fit'
+    const length = header.readUInt16BE(index + 1)
+    if (index + 3 + length > header.length) return 'the records behind the addresses do not fit'
+    if (header[index] === CHECKSUM) {
+      if (checksum !== undefined || length !== 4) return 'expected one checksum of four bytes'
+      checksum = index + 3
+    }
+    index += 3 + length
   }
-  return index === bytes.length
+  return checksum === undefined || isIntact(header, checksum) ? undefined : 'the checksum does not fit'
 }
 
 /** Bytes of one address by family and transport; only streams over IP are carried, since our listener is TCP. */
 const ADDRESS_LENGTHS: ReadonlyMap<number, number> = new Map([[0x11, 4], [0x21, 16]])
 
-function parseAddresses(family: number, payload: Buffer, consumed: number): ProxyHeader {
+/** @param header all of it, the fixed 16 bytes included */
+function parseAddresses(family: number, header: Buffer): ProxyHeader {
+  const consumed = header.length
   // UNSPEC: the proxy cannot say who connected.
   if (family === 0x00) return { kind: 'parsed', local: false, consumed }
   const length = ADDRESS_LENGTHS.get(family)
   if (length === undefined) return invalid('expected TCP over IPv4 or IPv6')
-  const fixed = length * 2 + 4
-  if (payload.length < fixed) return invalid('the addresses are cut short')
-  if (!areRecords(payload.subarray(fixed))) return invalid('the records behind the addresses do not fit')
-  const source = addressOf(payload.subarray(0, length))
+  const end = V2_FIXED + length * 2 + 4
+  if (consumed < end) return invalid('the addresses are cut short')
+  const mistake = recordsMistake(header, end)
+  if (mistake !== undefined) return invalid(mistake)
+  const source = addressOf(header.subarray(V2_FIXED, V2_FIXED + length))
   return source === undefined ? invalid('no address') : { kind: 'parsed', source, local: false, consumed }
 }
 
 function parseV2(bytes: Buffer): ProxyHeader {
   const [command, family] = [bytes[12], bytes[13]]
   if (command !== undefined && command !== 0x20 && command !== 0x21) return invalid('expected version 2 and LOCAL or PROXY')
-  if (command === undefined || family === undefined || bytes.length < 16) return INCOMPLETE
-  const consumed = 16 + bytes.readUInt16BE(14)
+  if (command === undefined || family === undefined || bytes.length < V2_FIXED) return INCOMPLETE
+  const consumed = V2_FIXED + bytes.readUInt16BE(14)
   if (consumed > MAX_V2) return invalid('the header is too long')
   if (bytes.length < consumed) return INCOMPLETE
   if (command === 0x20) return { kind: 'parsed', local: true, consumed }
-  return parseAddresses(family, bytes.subarray(16, consumed), consumed)
+  return parseAddresses(family, bytes.subarray(0, consumed))
 }
 
 /** Whether `bytes` could still become something that starts with `start`. */
