@@ -98,7 +98,7 @@ const match = z.strictObject({
   path: oneOrMore.prefault(['/**']).describe('Patterns of literal segments, {param}, * (one segment) and ** (the rest).'),
   methods: list.optional().describe('Default: every method.'),
   host: list.optional().describe('Exact names, or *.example.com.'),
-  query: z.record(z.string(), oneOrMore).optional().describe('Parameters that must stand there exactly once with one of these values. They narrow a route, they never open one.'),
+  query: z.record(z.string(), oneOrMore).optional().describe('Parameters that must stand there exactly once with one of these values. They narrow a route, they never open one. A request that has one twice, in another spelling (`Grant_Type`, `grant.type`, `grant_type[]`), or a `;` in its query is refused with 400 where a route looks at it: the upstream might read another value.'),
 }).meta({ title: 'match' })
 
 const mcp = z.strictObject({

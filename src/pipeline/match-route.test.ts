@@ -86,15 +86,36 @@ describe('matchRoute', () => {
       ['grant%5Ftype=password', 'grant'],
       ['grant_type=web3', 'route_not_found'],
       ['', 'route_not_found'],
-      ['grant_type=password&grant_type=web3', 'route_not_found'],
-      ['grant_type=web3&grant_type=password', 'route_not_found'],
-      ['grant_type=password&grant%5Ftype=web3', 'route_not_found'],
-      ['grant_type=password;grant_type=web3', 'route_not_found'],
-      ['x=1;grant_type=web3&grant_type=password', 'route_not_found'],
-      ['GRANT_TYPE=password', 'route_not_found'],
+      ['x=1&X=2&grant_types=web3&grant_type=password', 'grant'],
+      ['grant_type=password&grant_type=web3', 'request_ambiguous'],
+      ['grant_type=web3&grant_type=password', 'request_ambiguous'],
+      ['grant_type=password&grant%5Ftype=web3', 'request_ambiguous'],
+      ['grant_type=password;grant_type=web3', 'request_ambiguous'],
+      ['x=1;grant_type=web3&grant_type=password', 'request_ambiguous'],
+      ['GRANT_TYPE=password', 'request_ambiguous'],
+      ['grant_type=password&Grant_Type=web3', 'request_ambiguous'],
+      ['grant.type=web3&grant_type=password', 'request_ambiguous'],
+      ['grant%20type=web3', 'request_ambiguous'],
+      ['grant_type[]=web3&grant_type=password', 'request_ambiguous'],
+      ['grant_type%5Bx%5D=web3', 'request_ambiguous'],
+      ['+grant_type=web3', 'request_ambiguous'],
     ])('?%s is governed by %s', (query, id) => {
       expect(matched(entries, { path: '/token', query })).toBe(id)
     })
+  })
+})
+
+describe('a query that readers take for different things', () => {
+  const entries = [entry('/token', { id: 'strict', query: new Map([['grant_type', new Set(['password'])]]) }), entry('/token', { id: 'lax' })]
+  it.each([
+    ['grant_type=password', 'strict'], ['grant_type=web3', 'lax'], ['', 'lax'],
+    ['grant_type=web3&grant_type=password', 'request_ambiguous'], ['Grant_Type=password', 'request_ambiguous'], ['a=1;grant_type=password', 'request_ambiguous'],
+  ])('?%s is governed by %s, never by a laxer route than the one it may be meant for', (query, id) => {
+    expect(matched(entries, { path: '/token', query })).toBe(id)
+  })
+
+  it('and is nobody\'s business where no route looks at it', () => {
+    expect(matched([entry('/**', { id: 'any' })], { path: '/x', query: 'a=1&A=2;a=3' })).toBe('any')
   })
 })
 
