@@ -93,13 +93,15 @@ async function importFile(work: Work): Promise<void> {
 
 /** Lines go out as they are read, whatever the size of the store. */
 async function exportStore(work: Work): Promise<void> {
+  const { terminal } = work.invocation
   // Its first and last lines are no keys.
   let keys = -2
   for await (const line of work.desk.exportLines()) {
-    work.invocation.terminal.out(line)
+    terminal.out(line)
+    await terminal.taken?.()
     keys += 1
   }
-  if (!asJson(work)) work.invocation.terminal.say(`${keys} ${keys === 1 ? 'key' : 'keys'}; digests only: whoever imports them needs the same pepper`)
+  if (!asJson(work)) terminal.say(`${keys} ${keys === 1 ? 'key' : 'keys'}; digests only: whoever imports them needs the same pepper`)
 }
 
 async function migrate(work: Work): Promise<void> {

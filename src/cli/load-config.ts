@@ -73,7 +73,7 @@ export const warningData = (prepared: Prepared): readonly Record<string, unknown
 
 /** Waits until every provider, and every further source, was tried once, but no longer than 2 s: an issuer that is down must not keep us from starting. */
 export async function providersTried({ providers, limits }: Compiled, more: readonly { readonly tried: () => Promise<void> }[] = [], waitMs = 2_000): Promise<void> {
-  const tried = Promise.allSettled([...providers.map(({ ready }) => ready()), limits.store?.ready(), ...more.map(({ tried }) => tried())])
+  const tried = Promise.allSettled([...providers.map(({ ready }) => ready()), limits.store?.ready(), ...more.map((each) => each.tried())])
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, waitMs)

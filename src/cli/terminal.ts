@@ -5,6 +5,8 @@ import { safeTerminalText } from '../observe/safe-text.ts'
 export interface Terminal {
   /** Data; a line break is added. */
   readonly out: (data: string) => void
+  /** Resolves when the reader of `out` has taken what was written, for who writes more than memory holds. Absent where nothing waits. */
+  readonly taken?: () => Promise<void>
   /** Words for people; silent with `--quiet`. Control characters of foreign text are shown, not obeyed. */
   readonly say: (words: string) => void
   /** Words that matter even with `--quiet`: why it failed. */
@@ -44,6 +46,7 @@ export function createTerminal({ quiet, plain, env }: TerminalOptions): Terminal
   const complain = (words: string): void => void process.stderr.write(`${rendered(words)}\n`)
   return {
     out: (data) => void process.stdout.write(`${data}\n`),
+    taken: () => (process.stdout.writableNeedDrain ? new Promise((resolve) => void process.stdout.once('drain', resolve)) : Promise.resolve()),
     say: quiet ? () => undefined : complain,
     complain,
     print: quiet ? () => undefined : (words) => void process.stderr.write(words),

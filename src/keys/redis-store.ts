@@ -111,9 +111,9 @@ async function denied(redis: RedisClient, names: Names, now: number): Promise<re
  *
  * @throws {KeyStoreUnavailable} from every method when the server cannot be asked, in time
  */
-export function createRedisStore({ redis, namespace, deadlines = STORE_DEADLINES }: Omit<Extract<StoreLocation, { kind: 'redis' }>, 'kind'> & { readonly deadlines?: StoreDeadlines }): KeyStore {
+export function createRedisStore({ redis: settings, namespace, deadlines = STORE_DEADLINES }: Omit<Extract<StoreLocation, { kind: 'redis' }>, 'kind'> & { readonly deadlines?: StoreDeadlines }): KeyStore {
   const names = namesFor(namespace)
-  const connection = createRedisConnection(redis)
+  const connection = createRedisConnection(settings)
   let known: string | undefined
 
   const run = <T>(ms: number, work: (redis: RedisClient) => Promise<T>): Promise<T> => ofStore(ms, async () => work(await connection.redis()), connection.drop)
