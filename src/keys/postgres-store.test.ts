@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { postgresInstalled, startPostgres, type PostgresServer } from '../../test/support/postgres.ts'
 import { keyStoreContract, sampleRecord } from './key-store.contract.ts'
 import { KeyStoreUnavailable } from './key-store.ts'
@@ -35,6 +38,19 @@ describe.skipIf(!postgresInstalled())('with a real PostgreSQL', () => {
         await other.close()
       },
     }
+  })
+
+  it('the role of least privilege may do what it needs, and that is what the page of operators says', async () => {
+    const name = await newDatabase()
+    const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'keys.md'), 'utf8')
+    for (const grant of grantsFor('postern')) expect(page).toContain(`${grant};`)
+    const as = postgres(server.urlOf('postern', name), { max: 1, onnotice: () => undefined })
+    onTestFinished(() => as.end({ timeout: 0 }))
+    for (const statement of [
+      'DELETE FROM postern_keys', 'TRUNCATE postern_keys', 'DROP TABLE postern_keys', 'ALTER TABLE postern_keys ADD COLUMN x int', 'CREATE TABLE x (y int)', 'CREATE INDEX ON postern_keys (email)',
+      'DELETE FROM postern_generation', 'INSERT INTO postern_generation VALUES (\'x\', 1, 1)', 'TRUNCATE postern_denials', "COPY postern_keys TO PROGRAM 'cat'", 'SELECT * FROM pg_authid', 'CREATE ROLE other',
+    ]) await expect(as.unsafe(statement), statement).rejects.toThrow(/permission denied|must be owner|must be superuser|must have/)
+    await expect(migratePostgres(server.urlOf('postern', name))).rejects.toThrow(/42501/)
   })
 
   it('migrating again, and by two at once, changes nothing', async () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { redisInstalled, startRedis, type RedisServer } from '../../test/support/redis.ts'
 import type { RedisSettings } from '../redis/redis-settings.ts'
@@ -32,6 +34,12 @@ describe.skipIf(!redisInstalled())('with a real Redis', () => {
         await other.close()
       },
     }
+  })
+
+  it('the commands of that user are those that the page of operators lists', () => {
+    const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'keys.md'), 'utf8')
+    const listed = /-@all ([^`]*)```/.exec(page)?.[1]?.trim().split(/\s+/).map((word) => word.slice(1))
+    expect(listed?.toSorted()).toEqual(REDIS_COMMANDS.toSorted())
   })
 
   it('tells another process of a write without being asked', async () => {

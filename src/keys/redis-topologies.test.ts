@@ -5,6 +5,7 @@ import { freePort, redisInstalled, startRedis } from '../../test/support/redis.t
 import type { RedisSettings } from '../redis/redis-settings.ts'
 import { sampleRecord } from './key-store.contract.ts'
 import { KeyStoreUnavailable, type KeyStore } from './key-store.ts'
+import { REDIS_COMMANDS } from './redis-commit.ts'
 import { createRedisStore } from './redis-store.ts'
 
 function openStore(redis: RedisSettings): KeyStore {
@@ -59,7 +60,9 @@ describe.skipIf(!redisInstalled())('keys in a Redis', () => {
   it('in a cluster are all on the node that their namespace falls to, and go with its slot to another', async () => {
     const cluster = await startRedisCluster()
     onTestFinished(() => cluster.stop())
-    const settings: RedisSettings = { kind: 'cluster', nodes: cluster.nodes.slice(0, 2).map(({ port }) => ({ host: '127.0.0.1', port })) }
+    // As a user of least privilege, with the commands more that the page of operators names.
+    for (const node of cluster.nodes) await node.command('ACL', 'SETUSER', 'least', 'on', '>word', 'resetkeys', '~{test:keys}:*', 'resetchannels', '&{test:keys}:changed', '-@all', ...[...REDIS_COMMANDS, 'cluster|slots', 'cluster|info', 'asking'].map((name) => `+${name}`))
+    const settings: RedisSettings = { kind: 'cluster', username: 'least', password: 'word', nodes: cluster.nodes.slice(0, 2).map(({ port }) => ({ host: '127.0.0.1', port })) }
     const [store, other] = [openStore(settings), openStore(settings)]
     let heard = 0
     other.onHint?.(() => {
