@@ -13,27 +13,31 @@ const available = redisInstalled()
 const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'limits.md')
 const MARKS = /(<!-- faults: measured by test\/e2e\/limits-faults\.test\.ts -->\n)[^]*?(<!-- \/faults -->)/
 
-/** A machine that is busy with other things stops us too: the median of so many runs speaks. */
+/** How often a fault is repeated when its first run was late. */
 const ATTEMPTS = 3
 const rows = new Map<string, FaultRun>()
 
 const loopback = (port: number) => ({ kind: 'single', nodes: [{ host: '127.0.0.1', port }] }) as const
 
-/** Runs until one attempt keeps to the time, at most three times; everything else must hold in each of them. */
+const isLate = ({ p99 }: FaultRun): boolean => p99 > DEADLINE_MS + 20
+
+/**
+ * One run speaks for itself. Where it is late, a machine that is busy with other things may have stopped us too: then the median of three
+ * does, the late one among them. Everything but the time must hold in each run.
+ */
 async function measured(name: string, run: () => Promise<FaultRun>): Promise<FaultRun> {
   const runs: FaultRun[] = []
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+  do {
     const result = await run()
     expect(result.faults, `${name}: calls without an answer`).toBe(0)
     expect(result.admitted, `${name}: let through`).toBeLessThanOrEqual(result.mostAdmitted)
     expect(result.calls).toBeGreaterThan(100)
     runs.push(result)
-    if (result.p99 <= DEADLINE_MS + 20) break
-  }
-  const best = runs.toSorted((a, b) => a.p99 - b.p99)[0]!
-  rows.set(name, best)
-  expect(best.p99, `${name}: 99th percentile, ms`).toBeLessThanOrEqual(DEADLINE_MS + 20)
-  return best
+  } while (isLate(runs[0]!) && runs.length < ATTEMPTS)
+  const spoken = runs.toSorted((a, b) => a.p99 - b.p99)[Math.floor(runs.length / 2)]!
+  rows.set(name, spoken)
+  expect(spoken.p99, `${name}: 99th percentile, ms, of ${runs.map(({ p99 }) => fixed(p99)).join(' and ')}`).toBeLessThanOrEqual(DEADLINE_MS + 20)
+  return spoken
 }
 
 /** Where nothing need fall back, what is let through is exactly the quota; unless this machine held a call up for longer than the deadline. */
