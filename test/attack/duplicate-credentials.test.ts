@@ -62,6 +62,13 @@ describe('places where nobody looks', () => {
     expect((await attack(bytesOf(`GET ${path}${parameter}${secret}`, ['Connection: close']))).statuses).toEqual([401])
   })
 
+  it.each(['access_token', 'token', 'api_key', 'apikey'])('beside a good credential %s of somebody else changes nothing: there is one method, and the query is none', async (parameter) => {
+    const outcome = await attack(bytesOf(`GET /guarded/x?${parameter}=${other}`, [bearer(good), 'Connection: close']))
+    expect(outcome.statuses).toEqual([200])
+    expect(outcome.arrived).toHaveLength(1)
+    expect((await attack(bytesOf(`GET /guarded/x?${parameter}=${good}`, [GARBAGE, 'Connection: close']))).statuses).toEqual([401])
+  })
+
   it('a form body proves nothing', async () => {
     const body = `access_token=${good}`
     expect((await attack(bytesOf('POST /guarded/x', ['Content-Type: application/x-www-form-urlencoded', `Content-Length: ${body.length}`], body))).statuses).toEqual([401])
