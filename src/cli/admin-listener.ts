@@ -1,4 +1,5 @@
 import type { Clock } from '../base/time.ts'
+import { adminOf } from '../config/admin-settings.ts'
 import { denyServiceOf } from '../config/compile-deny-list.ts'
 import { keyServicesOf } from '../config/compile-managed-keys.ts'
 import type { Resources } from '../config/resources.ts'
@@ -26,17 +27,28 @@ export interface AdminListenerOptions {
  */
 export async function startAdmin({ current, recent, resources, clock }: AdminListenerOptions): Promise<AdminFace | undefined> {
   const config = (): Config => current().loaded.config
-  const { admin } = config()
-  if (admin === undefined || admin.token === '') return undefined
+  const admin = adminOf(config())
+  if (!admin) return undefined
   // A config that leaves it off does not load it.
-  const [{ createAdminFace }, { adminFacts }] = await Promise.all([import('../faces/admin/server.ts'), import('./admin-facts.ts')])
+  const [{ createAdminFace }, { createPageSessions }, { adminGateway }, { adminFacts }, { adminExplain }] = await Promise.all([import('../faces/admin/server.ts'), import('../faces/admin/sessions.ts'), import('./admin-gateway.ts'), import('./admin-facts.ts'), import('./admin-explain.ts')])
+  const { observer } = resources
+  const sessions = createPageSessions(clock)
   const facts = recent && adminFacts({ current, resources, recent })
-  const face = createAdminFace({ address: admin.listen, token: admin.token, hosts: admin.hosts, services: () => keyServicesOf(config(), resources), denials: () => denyServiceOf(config(), resources), limits: () => adminLimits(current().compiled.limits.counters, resources.observer, clock), version: VERSION, ...(facts && { facts }), clock, observer: resources.observer })
-  await face?.listen().catch((error: unknown) => {
+  const face = createAdminFace({
+    address: admin.listen,
+    gateway: adminGateway({ admin: () => current().compiled.admin, sessions, clock, observer }),
+    services: () => keyServicesOf(config(), resources),
+    denials: () => denyServiceOf(config(), resources),
+    limits: () => adminLimits(current().compiled.limits.counters, observer, clock),
+    explain: adminExplain({ current, resources }),
+    ...(facts && { facts }),
+    sessions, version: VERSION, clock, observer,
+  })
+  await face.listen().catch((error: unknown) => {
     throw listenError('admin.listen', admin.listen, error)
   })
   // A code that logs in is a secret: it is for who sits in front of the terminal, never for a log that is kept.
-  const link = process.stderr.isTTY ? face?.loginLink() : undefined
+  const link = process.stderr.isTTY ? face.loginLink() : undefined
   if (link !== undefined) process.stderr.write(`  Admin page, for the next ten minutes and once: ${link}\n`)
   return face
 }

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { adminIsOn } from '../config/admin-settings.ts'
 import type { CompileOptions } from '../config/compile.ts'
 import { keyCountsOf } from '../config/compile-managed-keys.ts'
 import { keyStoreReports, type KeyStoreReport } from '../config/key-store-reports.ts'
@@ -67,8 +68,8 @@ interface Parts {
 interface Life { started: boolean; draining: boolean }
 
 /** Who has no admin face remembers nothing for it. */
-const withPage = ({ admin }: Config, observer: Observer): { readonly observer: Observer; readonly recent: Recent | undefined } =>
-  admin === undefined || admin.token === '' ? { observer, recent: undefined } : withRecent(observer)
+const withPage = (config: Config, observer: Observer): { readonly observer: Observer; readonly recent: Recent | undefined } =>
+  adminIsOn(config) ? withRecent(observer) : { observer, recent: undefined }
 
 const VERBOSE_MS = 300_000
 

@@ -1,3 +1,4 @@
+import { adminOf } from '../config/admin-settings.ts'
 import { loadConfig } from '../config/load.ts'
 import { ConfigFileError } from '../config/mistake.ts'
 import { formatList } from '../config/report.ts'
@@ -30,7 +31,7 @@ export interface ReloadsOptions {
 }
 
 /** What an open socket or file was made of. */
-const FIXED = ['mode', 'listen', 'ops', 'admin', 'audit'] as const satisfies readonly (keyof Config)[]
+const FIXED = ['mode', 'listen', 'ops', 'audit'] as const satisfies readonly (keyof Config)[]
 
 /** Decisions under way may still use what the old config had; none of them takes longer. */
 const SWEEP_AFTER_MS = 15_000
@@ -38,8 +39,12 @@ const SWEEP_AFTER_MS = 15_000
 /** Of forward-auth the secret may change; whether it is there, and where it listens, may not. */
 const forwardAuthOf = ({ forward_auth }: Config): string => JSON.stringify(forward_auth && [forward_auth.listen, forward_auth.grpc])
 
+/** Of the admin listener only that it is there, and where, is fixed: who may come in may change. */
+const adminAddressOf = (config: Config): string => JSON.stringify(adminOf(config)?.listen)
+
 function changed(before: Config, after: Config): readonly string[] {
   const keys: string[] = FIXED.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+  if (adminAddressOf(before) !== adminAddressOf(after)) keys.push('admin.listen')
   return forwardAuthOf(before) === forwardAuthOf(after) ? keys : [...keys, 'forward_auth']
 }
 

@@ -1,4 +1,5 @@
 import { CidrError, createCidrSet } from '../base/cidr.ts'
+import { checkAdmin } from './admin-settings.ts'
 import { checkForwardAuth, forwardAuthWarnings } from './check-forward-auth.ts'
 import { checkHeaders } from './check-headers.ts'
 import { browserWarnings, networkWarnings, observeWarnings } from './check-openness.ts'
@@ -34,6 +35,7 @@ export function semanticMistakes(config: Config, { env = {}, readFile }: Surroun
   return {
     mistakes: [
       ...checkEnvironment(env),
+      ...checkAdmin(config),
       ...checkListeners(config),
       ...checkLoops(config),
       ...checkNetworks(config),
@@ -58,6 +60,8 @@ function checkNetworks(config: Config): readonly Finding[] {
   const lists: readonly (readonly [readonly string[] | undefined, ConfigPath])[] = [
     [config.allowed_networks, ['allowed_networks']],
     [config.denied_networks, ['denied_networks']],
+    [config.admin?.allowed_networks, ['admin', 'allowed_networks']],
+    [config.admin?.denied_networks, ['admin', 'denied_networks']],
     ...(config.routes ?? []).flatMap((route, index): [readonly string[] | undefined, ConfigPath][] => [[route.allowed_networks, ['routes', index, 'allowed_networks']], [route.denied_networks, ['routes', index, 'denied_networks']]]),
     ...Object.entries(config.authenticators ?? {}).flatMap(([name, authenticator]) => ('keys' in authenticator ? (authenticator.keys ?? []) : []).map((key, index): [readonly string[] | undefined, ConfigPath] => [key.allowed_networks, ['authenticators', name, 'keys', index, 'allowed_networks']])),
   ]

@@ -1,3 +1,4 @@
+import { adminIsOn } from './admin-settings.ts'
 import type { Finding } from './finding.ts'
 import { pathText, type ConfigPath } from './mistake.ts'
 import type { Address } from './scalars.ts'
@@ -22,7 +23,7 @@ function inner(config: Config): readonly Listening[] {
     ...(config.ops === 'off' ? [] : [{ path: ['ops'], address: config.ops }]),
     ...(config.forward_auth?.listen ? [{ path: ['forward_auth', 'listen'], address: config.forward_auth.listen }] : []),
     ...(config.forward_auth?.grpc ? [{ path: ['forward_auth', 'grpc'], address: config.forward_auth.grpc }] : []),
-    ...(config.admin && config.admin.token !== '' ? [{ path: ['admin', 'listen'], address: config.admin.listen }] : []),
+    ...(config.admin && adminIsOn(config) ? [{ path: ['admin', 'listen'], address: config.admin.listen }] : []),
   ]
 }
 

@@ -9,7 +9,8 @@ export function checkNames(config: Config): Findings {
   const authenticators = Object.keys(config.authenticators ?? {})
   const upstreams = Object.keys(config.upstreams ?? {})
   const tiers = Object.keys(config.tiers ?? {})
-  const uses = (config.routes ?? []).flatMap((route, index) => usesOf(route.auth, ['routes', index, 'auth']))
+  const admins = (config.admin?.auth ?? []).map((name, index): AuthUse => ({ name, path: ['admin', 'auth', index] }))
+  const uses = [...(config.routes ?? []).flatMap((route, index) => usesOf(route.auth, ['routes', index, 'auth'])), ...admins]
   const skips = quotasOf(config).flatMap(({ quota, path }) => (quota.skip ?? []).map((name, index): AuthUse => ({ name, path: [...path, 'skip', index] })))
   const bodies = (config.routes ?? []).flatMap((route, index): AuthUse[] => (route.body?.when === undefined ? [] : [{ name: route.body.when, path: ['routes', index, 'body', 'when'] }]))
   const mistakes: Finding[] = [
@@ -33,6 +34,7 @@ export function quotasOf(config: Config): readonly { readonly quota: QuotaConfig
   const listed = (quotas: readonly QuotaConfig[], path: ConfigPath, scope: string) => quotas.map((quota, index) => ({ quota, path: [...path, index], scope }))
   return [
     ...listed(config.rate_limit, ['rate_limit'], ''),
+    ...listed(config.admin?.rate_limit ?? [], ['admin', 'rate_limit'], ''),
     ...(config.routes ?? []).flatMap((route, index) => (Array.isArray(route.rate_limit) ? listed(route.rate_limit, ['routes', index, 'rate_limit'], '') : [])),
     ...Object.entries(config.tiers ?? {}).flatMap(([tier, { limits }]) => (Array.isArray(limits) ? listed(limits, ['tiers', tier, 'limits'], `tier ${tier}`) : [])),
   ]

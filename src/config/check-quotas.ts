@@ -38,8 +38,12 @@ const numbersOf = ({ limit, window, burst, algorithm }: QuotaConfig): string =>
 
 /** One budget for each key, and a back-off that grows. */
 function budgets(config: Config): readonly Finding[] {
-  const all = failureBudgets(config)
-  const at = (index: number): ConfigPath => (Array.isArray(config.failed_authentication) ? ['failed_authentication', index] : ['failed_authentication'])
+  return [...budgetsAt(config, []), ...budgetsAt({ failed_authentication: config.admin?.failed_authentication }, ['admin'])]
+}
+
+function budgetsAt(settings: Pick<Config, 'failed_authentication'>, path: ConfigPath): readonly Finding[] {
+  const all = failureBudgets(settings)
+  const at = (index: number): ConfigPath => [...path, 'failed_authentication', ...(Array.isArray(settings.failed_authentication) ? [index] : [])]
   return all.flatMap(({ key, backoff, limit }, index): Finding[] => [
     ...(all.findIndex((other) => other.key === key) < index ? [{ path: [...at(index), 'key'], message: `another budget is per ${key} already` }] : []),
     ...(backoff !== undefined && backoff <= limit.windowMs ? [{ path: [...at(index), 'backoff'], message: 'not longer than the window of the limit, so it would never grow' }] : []),

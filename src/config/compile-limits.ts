@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import type { DurationMs } from '../base/time.ts'
+import type { Clock, DurationMs } from '../base/time.ts'
+import { createCloseCalls, type CloseCall, type CloseCalls } from '../limiters/close-calls.ts'
 import type { LimitsDesk, ShownLimit } from '../limiters/limits-desk.ts'
 import { createMemoryLimiter } from '../limiters/memory.ts'
 import { createRedisLimiter, type RedisLimiter } from '../limiters/redis.ts'
 import type { StoreState } from '../limiters/store-health.ts'
 import type { Limiter } from '../model/ports.ts'
 import type { QuotaPolicy } from '../model/quota.ts'
+import { adminFailureBudgets, adminFailurePolicy, adminIsOn, adminOf } from './admin-settings.ts'
 import { compilePolicy } from './compile-quotas.ts'
 import { compileStore } from './compile-store.ts'
 import { failureBudgets, failurePolicy } from './failure-budgets.ts'
 import type { Mistake } from './mistake.ts'
-import { partitionOfText } from './partition-text.ts'
+import { partitionOfText, textOfPartition } from './partition-text.ts'
 import type { Resources } from './resources.ts'
 import type { Config, QuotaConfig } from './schema.ts'
 
@@ -20,6 +22,8 @@ export interface CounterDesk {
   readonly show: (partition: string) => Promise<readonly ShownLimit[]>
   /** Forgets all counters of a partition, or those of one policy; gives how many. */
   readonly reset: (partition: string, policyId?: string) => Promise<number>
+  /** Who is near or over a limit, as this process has seen; empty where there is no admin listener to ask. */
+  readonly closeCalls: () => readonly CloseCall[]
 }
 
 export interface CompiledLimits {
@@ -40,13 +44,22 @@ export function policiesOf(config: Config): readonly QuotaPolicy[] {
     ...(config.routes ?? []).flatMap(({ rate_limit }) => listed(rate_limit)),
     ...Object.entries(config.tiers ?? {}).flatMap(([tier, { limits }]) => listed(limits, tier)),
     ...failureBudgets(config).map(failurePolicy),
+    ...listed(adminOf(config)?.rate_limit),
+    ...adminFailureBudgets(config).map(adminFailurePolicy),
   ]
   return [...new Map(all.map((policy) => [policy.id, policy])).values()]
 }
 
-const deskOf = (desk: LimitsDesk, config: Config, secret: Uint8Array): CounterDesk => ({
+/** What operators may ask, of whichever limiter. */
+const deskOf = (desk: LimitsDesk, { config, secret, calls, clock }: { readonly config: Config; readonly secret: Uint8Array; readonly calls: CloseCalls | undefined; readonly clock: Clock }): CounterDesk => ({
   show: (partition) => desk.showLimits(partitionOfText(partition, secret), policiesOf(config)),
-  reset: (partition, policyId) => desk.resetLimits(partitionOfText(partition, secret), policyId === undefined ? undefined : [policyId]),
+  reset: async (text, policyId) => {
+    const partition = partitionOfText(text, secret)
+    const count = await desk.resetLimits(partition, policyId === undefined ? undefined : [policyId])
+    calls?.forget(partition)
+    return count
+  },
+  closeCalls: () => (calls?.list(clock()) ?? []).map((call) => ({ ...call, partition: textOfPartition(call.partition) })),
 })
 
 /**
@@ -55,11 +68,14 @@ const deskOf = (desk: LimitsDesk, config: Config, secret: Uint8Array): CounterDe
  */
 export function compileLimits(config: Config, resources: Resources, mistakes: Mistake[], instead?: Limiter): CompiledLimits {
   const shared = compileStore(config, mistakes)
+  const calls = adminIsOn(config) ? resources.keep('close-calls', '', () => createCloseCalls()) : undefined
+  const watched = (limiter: Limiter): Limiter => calls?.watch(limiter) ?? limiter
   const partitionSecret = shared?.secret ?? resources.keep('partition-secret', '', () => ({ bytes: randomBytes(32) })).bytes
+  const desk = { config, secret: partitionSecret, calls, clock: resources.clock }
   if (shared && !instead && mistakes.length === 0) {
     const limiter: RedisLimiter = resources.keep('limiter', shared.key, () => createRedisLimiter({ ...shared, observer: resources.observer }))
-    return { limiter, partitionSecret, counters: deskOf(limiter, config, partitionSecret), store: limiter }
+    return { limiter: watched(limiter), partitionSecret, counters: deskOf(limiter, desk), store: limiter }
   }
   const limiter = resources.keep('limiter', 'memory', () => createMemoryLimiter())
-  return { limiter: instead ?? limiter, partitionSecret, counters: deskOf(limiter, config, partitionSecret) }
+  return { limiter: watched(instead ?? limiter), partitionSecret, counters: deskOf(limiter, desk) }
 }

@@ -10,6 +10,7 @@ import { createRouteTable, type RouteConflict } from '../pipeline/route-table.ts
 import { createCorsPolicy } from '../wire/cors.ts'
 import { createOwnedHeaders } from '../wire/headers.ts'
 import { errorSettings, ErrorSettingsError } from '../wire/reply.ts'
+import { adminWire, compileAdmin, type CompiledAdmin } from './compile-admin.ts'
 import { compileAuthenticators, type CompiledAuthenticators } from './compile-authenticators.ts'
 import { compileForwardAuth } from './compile-forward-auth.ts'
 import { compileLimits, type CompiledLimits } from './compile-limits.ts'
@@ -29,12 +30,14 @@ export interface CompileOptions {
 
 export interface Compiled {
   readonly gateway: Gateway
+  /** What guards the admin listener, when there is one. */
+  readonly admin?: CompiledAdmin & { readonly wire: WireSettings }
   readonly warnings: readonly Mistake[]
   /** Key sources and the like; each is tried once before Postern is ready. */
   readonly providers: CompiledAuthenticators['readiness']
   readonly authenticators: CompiledAuthenticators['authenticators']
   /** Counters, for operators; and the store that they are in, when they are shared. */
-  readonly limits: Pick<CompiledLimits, 'counters' | 'store'>
+  readonly limits: Pick<CompiledLimits, 'counters' | 'limiter' | 'store'>
 }
 
 const TYPE_BASE = 'https://postern.example/errors/'
@@ -113,12 +116,14 @@ export function compile(config: Config, resources: Resources, options: CompileOp
   const unmatched = unmatchedRoute(input)
   const { table, conflicts } = createRouteTable(entries)
   mistakes.push(...conflicts.map(conflictMistake))
+  const admin = compileAdmin(input, limits.limiter)
   const wire = mistakes.length === 0 ? compileWire(config, authenticators, options.explain ?? false, mistakes) : undefined
   if (!wire || mistakes.length > 0) throw new ConfigError(mistakes)
   const forwardAuth = compileForwardAuth(config, [...authenticators.authenticators.values()].map(({ authenticator }) => authenticator))
   const point = createDecisionPoint({ routes: table, limiter: limits.limiter, clock: resources.clock })
   return {
     gateway: { revision: options.revision ?? '', point: pointOf(point, { config, resources, unmatched }), wire, upstreams, ...(forwardAuth && { forwardAuth }), close: async () => undefined },
+    ...(admin && { admin: { ...admin, wire: adminWire(wire) } }),
     warnings: authenticators.warnings,
     providers: authenticators.readiness,
     authenticators: authenticators.authenticators,

@@ -42,8 +42,15 @@ export function partitionOfText(text: string, secret: Uint8Array): string {
   if (kind === 'route') return `route:${rest}`
   if (kind === 'header') return ofHeader(rest) ?? refuse(text)
   if (kind.startsWith('body.')) return ofBody(kind.slice('body.'.length), rest, secret)
+  if (kind === 'partition') return rest
   if (kind === 'account') return `account:${hmacSha256(secret, rest).toString('base64url')}`
   return refuse(text)
+}
+
+/** The same the other way round. What was hashed cannot be said in words: it is named as it is counted, `partition:…`. */
+export function textOfPartition(partition: string): string {
+  if (partition.startsWith('ip:')) return `client_${partition}`
+  return /^(?:principal|credential|route|header):/.test(partition) ? partition : `partition:${partition}`
 }
 
 function refuse(text: string): never {

@@ -16,7 +16,7 @@ const listener = z.union([
   z.strictObject({
     address: address.prefault('127.0.0.1:8080').describe('`host:port`, `:port` for every address, or `unix:/path`.'),
     tls: tls.optional().describe('TLS on our own listener, for those without a proxy in front.'),
-    proxy_protocol: flag.prefault(false).describe('Peers in `client_ip.trusted_proxies` speak the PROXY protocol v1 or v2; nobody else may connect. A checksum (v2) is verified where there is one.'),
+    proxy_protocol: flag.prefault(false).describe('Peers in `client_ip.trusted_proxies` speak the PROXY protocol v1 or v2; nobody else may connect.'),
     max_connections: count.prefault(10_000).describe('More are refused at once.'),
     max_connections_per_client: count.optional().describe('Connections of one peer address.'),
     headers_timeout: positiveDuration.prefault('10s').describe('Until the last header of a request.'),
@@ -98,7 +98,7 @@ const match = z.strictObject({
   path: oneOrMore.prefault(['/**']).describe('Patterns of literal segments, {param}, * (one segment) and ** (the rest).'),
   methods: list.optional().describe('Default: every method.'),
   host: list.optional().describe('Exact names, or *.example.com.'),
-  query: z.record(z.string(), oneOrMore).optional().describe('Parameters that must stand there exactly once with one of these values. They narrow a route, they never open one. A request that has one twice, in another spelling (`Grant_Type`, `grant.type`, `grant_type[]`), or a `;` in its query is refused with 400 where a route looks at it: the upstream might read another value.'),
+  query: z.record(z.string(), oneOrMore).optional().describe('Parameters that must stand there exactly once with one of these values. They narrow a route, they never open one.'),
 }).meta({ title: 'match' })
 
 const mcp = z.strictObject({
@@ -141,6 +141,11 @@ export const route = z.strictObject({
   mode: z.enum(['enforce', 'observe']).optional().describe('`observe`: decide, count and log, but let pass. Default: what the top-level `observe` says.'),
 }).meta({ title: 'route' })
 
+const adminAccess = z.strictObject({
+  scopes: list.prefault([]).describe('All of them.'),
+  roles: list.prefault([]).describe('One of them.'),
+}).meta({ title: 'admin access' })
+
 /** The one source of the type, the parser, `config/schema.json` and `docs/configuration.md`. */
 export const configSchema = z.strictObject({
   version: z.literal(1).describe('Version of this syntax.'),
@@ -150,8 +155,16 @@ export const configSchema = z.strictObject({
   ops: z.union([z.literal('off'), address]).prefault('127.0.0.1:9090').describe('Probes and metrics; holds no secret.'),
   admin: z.strictObject({
     listen: address.prefault('127.0.0.1:9091').describe('Where the admin API answers.'),
-    token: z.string().default('').describe('Bearer token of the admin API. Empty: the admin face is off.'),
+    token: z.string().default('').describe('Bearer token of the first admin, who may do everything. Empty and no `auth`: the admin face is off.'),
+    auth: list.prefault([]).describe('Authenticators of other operators, by name. Routes of the API that name no authenticators take theirs too.'),
+    read: adminAccess.prefault({ scopes: ['postern:read'] }).describe('What others must have to look.'),
+    write: adminAccess.prefault({ scopes: ['postern:admin'] }).describe('What others must have to change something; who has it may look, too.'),
     hosts: list.prefault([]).describe('Names that it may be asked by, besides localhost, its own address and any IP address.'),
+    allowed_networks: list.optional().describe('Default: every network that reaches the listener.'),
+    denied_networks: list.prefault([]).describe('Refused with 403, whatever else is allowed.'),
+    require_https: flag.prefault(false).describe('Plain HTTP counts as HTTPS only when a trusted proxy says so.'),
+    rate_limit: z.array(quota).default([]).describe('Quota policies of requests to it.'),
+    failed_authentication: z.union([failureBudget, z.array(failureBudget).min(1)]).prefault({ limit: '10/minute' }).describe('Budgets of refused credentials.'),
   }).optional().describe('Managing keys over HTTP, on a listener of its own.'),
   public_url: httpUrl.optional().describe('How clients reach this API.'),
   upstream: z.union([upstreamUrl, upstream]).optional().describe('The guarded API, when there is one.'),

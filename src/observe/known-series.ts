@@ -61,6 +61,8 @@ const OPERATIONS_OF: Readonly<Record<string, readonly string[]>> = {
 export function declareSeries({ zero }: Instruments, { kinds, providers, policies, identityHeaders }: KnownNames): void {
   for (const triple of decisionSeries(kinds)) zero('postern_decisions_total', ...triple)
   for (const kind of new Set([...kinds, 'none'])) zero('postern_decision_duration_seconds', kind)
+  // Whoever guesses at the admin listener is a rise from 0.
+  for (const reason of ['credential_missing', 'key_unknown', 'session_invalid']) zero('postern_admin_decisions_total', 'admin:log-in', 'deny', reason)
   zero('postern_http_request_duration_seconds', 'proxy')
   for (const outcome of ['ok', 'connect_error', 'timeout', 'reset', 'client_abort', 'protocol_error']) zero('postern_upstream_requests_total', outcome)
   for (const { name, kind } of providers) {

@@ -53,10 +53,12 @@ function countRequests({ count, observe }: Instruments): Pick<Metrics, 'decided'
     decided: ({ face, decision, durationMs }) => {
       const denial = denialOf(decision)
       // Operators are not traffic: they would blur what clients see.
-      if (face === 'admin') return count('postern_admin_decisions_total', routeLabel(decision.route?.id ?? 'none'), outcomeOf(decision), denial ? slugOf(denial) : 'none')
-      const { kind } = speakerOf(decision)
-      count('postern_decisions_total', outcomeOf(decision), kind, denial ? slugOf(denial) : 'none')
-      observe('postern_decision_duration_seconds', seconds(durationMs), { method: kind })
+      if (face === 'admin') count('postern_admin_decisions_total', routeLabel(decision.route?.id ?? 'none'), outcomeOf(decision), denial ? slugOf(denial) : 'none')
+      else {
+        const { kind } = speakerOf(decision)
+        count('postern_decisions_total', outcomeOf(decision), kind, denial ? slugOf(denial) : 'none')
+        observe('postern_decision_duration_seconds', seconds(durationMs), { method: kind })
+      }
       for (const { policy, exceeded } of decision.limits) {
         count('postern_rate_limit_decisions_total', policyLabel(policy.id), exceeded ? (policy.shadow ? 'shadow_limited' : 'limited') : 'allowed')
       }

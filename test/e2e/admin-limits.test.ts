@@ -40,9 +40,28 @@ describe('limits of a running Postern over its admin API', () => {
   it('are shown as they are spent, and open again when they are reset, which the audit tells', async () => {
     expect([await ask(), await ask(), await ask()]).toEqual([200, 200, 429])
     expect((await admin(`/v1/limits?partition=${PARTITION}`)).json).toMatchObject({ items: [{ policy: 'minute', used: 2, quota: 2, remaining: 0 }] })
+    expect((await admin('/v1/limits')).json).toMatchObject({ items: [{ partition: PARTITION, policy: 'minute', exceeded: true, remaining: 0, quota: 2 }] })
     expect(await admin('/v1/limits/reset', { partition: PARTITION })).toEqual({ status: 200, json: { reset: 1 } })
+    expect((await admin('/v1/limits')).json).toEqual({ items: [] })
     expect(await ask()).toBe(200)
     await expect.poll(() => postern.audit().some((record) => record['event.action'] === 'limits_reset')).toBe(true)
+  })
+
+  it('are looked at by a request that is only tried: the real pipe, with the counters of this moment, and no key in any line', async () => {
+    const tried = { method: 'GET', path: '/x?secret=in-the-query', key: 'a-key-for-this-test', ip: '192.0.2.1' }
+    await admin('/v1/limits/reset', { partition: PARTITION })
+    expect(await ask()).toBe(200)
+    for (let n = 0; n < 3; n += 1) {
+      const { status, json } = await admin('/v1/explain', tried)
+      expect([status, json]).toMatchObject([200, { outcome: 'allow', route: 'default', principal: { subject: 'alice' }, limits: [{ policy: 'minute', remaining: 0 }], trace: expect.stringContaining('✓ allowed; would be sent to') }])
+      expect(JSON.stringify(json)).not.toMatch(/a-key-for-this-test|in-the-query/)
+    }
+    expect([await ask(), await ask()]).toEqual([200, 429])
+    expect((await admin('/v1/explain', tried)).json).toMatchObject({ outcome: 'deny', status: 429, code: 'quota_exceeded', stage: 'limit_principal' })
+    expect((await admin('/v1/explain', { ...tried, key: 'another-key-for-this-test' })).json).toMatchObject({ outcome: 'deny', status: 401, reason: 'key_unknown' })
+    expect(await admin('/v1/explain', { ...tried, ip: 'nowhere' })).toMatchObject({ status: 400, json: { detail: 'ip nowhere: expected an IP address' } })
+    await expect.poll(() => postern.audit().filter((record) => record['postern.route'] === 'admin:explain').length).toBe(6)
+    expect(postern.output()).not.toMatch(/a-key-for-this-test|another-key-for-this-test|in-the-query/)
   })
 
   it('are refused by name when the partition cannot be one', async () => {

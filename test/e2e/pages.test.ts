@@ -17,8 +17,9 @@ ops: \${OPS_LISTEN}
 upstream: \${UPSTREAM_URL}
 client_ip: { direct: true }
 drain: { delay: 0, timeout: 1s }
-admin: { listen: "\${ADMIN_LISTEN}", token: "\${ADMIN_TOKEN}" }
+admin: { listen: "\${ADMIN_LISTEN}", token: "\${ADMIN_TOKEN}", auth: pat }
 rate_limit: [{ name: hourly, limit: 1000/hour }]
+failed_authentication: { limit: 2/minute }
 authenticators:
   pat: { type: api_key, in: [{ bearer: true }], prefix: [acme_live_], store: "\${KEY_STORE}", pepper: ${PEPPER} }
   web: { type: jwt, in: [{ bearer: true }, { cookie: session }], issuer: "\${ISSUER}", audience: api, jwks_url: "\${ISSUER}/jwks" }
@@ -127,6 +128,54 @@ describe.skipIf(!browserInstalled())('in a real browser', () => {
     expect(await text()).toMatch(/key_malformed/)
     expect(upstream.requests).toHaveLength(0)
     await shot('trace')
+  }, 60_000)
+
+  it('who is over a limit is shown, and let in again by a click', async () => {
+    const stranger = (): Promise<number> => statusOf('acme_live_wrong')
+    expect([await stranger(), await stranger(), await stranger()]).toEqual([401, 401, 429])
+    await logIn()
+    await browser.goto(`${postern.adminUrl}/limits`)
+    expect(await text()).toMatch(/client_ip:127\.0\.0\.1\s+failed_authentication\s+over\s+0 of 2\s+\d+ (?:s|min)/)
+    await shot('limits-live')
+    await browser.navigating("document.querySelector('main form[action=\"/limits/reset\"]').requestSubmit()")
+    expect(await text()).toMatch(/1 counter of client_ip:127\.0\.0\.1 forgotten/)
+    expect(await text()).toContain('Nobody is near a limit.')
+    expect(await stranger()).toBe(401)
+    await expect.poll(() => postern.audit().find((record) => record['event.action'] === 'limits_reset')).toMatchObject({ 'postern.actor': 'admin', 'postern.target': 'client_ip:127.0.0.1' })
+    await browser.navigating("(document.querySelector('main form[method=get] input').value = 'nonsense', document.querySelector('main form[method=get]').requestSubmit())")
+    expect(await text()).toMatch(/names no partition/)
+  }, 60_000)
+
+  it('the config is shown with where its values come from, and without secrets', async () => {
+    await logIn()
+    await browser.goto(`${postern.adminUrl}/config`)
+    const shown = await text()
+    expect(shown).toMatch(new RegExp(`upstreams\\.default\\.url\\s+http://127\\.0\\.0\\.1:${upstream.port}\\s+\\S*postern\\.yaml:5, \\$\\{UPSTREAM_URL\\}`))
+    expect(shown).toMatch(/authenticators\.web\.audience\[0\]\s+api\s+\S*postern\.yaml:\d+$/m)
+    expect(shown).toMatch(/authenticators\.pat\.pepper\s+\(hidden\)/)
+    expect(shown).toMatch(/drain\.timeout\s+1000/)
+    expect(shown).toMatch(/log\.level\s+info\s+default/)
+    for (const secret of [ADMIN_TOKEN, PEPPER]) expect(shown).not.toContain(secret)
+    await shot('config')
+  }, 60_000)
+
+  it('somebody else than the holder of the token logs in with a key of theirs, looks and changes nothing, and is out when it is revoked', async () => {
+    const admin = (path: string, method: string, body?: unknown) => fetch(`${postern.adminUrl}${path}`, { method, headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+    const { key, id } = (await (await admin('/v1/keys', 'POST', { owner: 'rita', scopes: ['postern:read'] })).json()) as { key: string; id: string }
+    await browser.goto(`${postern.adminUrl}/login`)
+    await shot('login')
+    await fill({ token: key })
+    await browser.navigating("document.querySelector('main form').requestSubmit()")
+    await browser.goto(`${postern.adminUrl}/keys`)
+    expect(await text()).toMatch(/pat:rita \(read only\)/)
+    expect(await text()).not.toMatch(/Create key|Revoke/)
+    await shot('keys-read-only')
+    await browser.goto(`${postern.adminUrl}/try`)
+    expect(await text()).toContain('takes more than looking')
+    expect((await admin(`/v1/keys/${id}`, 'DELETE')).status).toBe(204)
+    await wait(1_000)
+    await browser.goto(`${postern.adminUrl}/keys`)
+    expect(await browser.evaluate('location.pathname')).toBe('/login')
   }, 60_000)
 
   it('everything can be reached by keyboard', async () => {

@@ -1,19 +1,26 @@
+import type { IncomingMessage } from 'node:http'
 import { Hono } from 'hono'
+import type { Clock } from '../../base/time.ts'
 import { KeyActRefused } from '../../keys/key-request.ts'
 import { KeyStoreUnavailable } from '../../keys/key-store.ts'
 import type { Observer } from '../../model/event.ts'
-import { createAdmission, type AdmissionOptions } from './admission.ts'
+import { actorOf } from './actor.ts'
 import { BodyTooLarge, MAX_BODY_BYTES } from './body.ts'
 import { addDenialsRoutes, type DenialsRoutesOptions } from './denials-routes.ts'
-import { addLimitsRoutes, type LimitsRoutesOptions } from './limits-routes.ts'
+import { addExplainRoutes, type ExplainRoutesOptions } from './explain-routes.ts'
+import type { AdminGateway, Judged } from './gate.ts'
 import { addKeysRoutes, json, type AdminEnv, type KeysRoutesOptions } from './keys-routes.ts'
+import { addLimitsRoutes, type LimitsRoutesOptions } from './limits-routes.ts'
 import { openApiDocument } from './openapi.ts'
 import { addPageRoutes } from './page-routes.ts'
 import type { PageFacts } from './page-views.ts'
 import { problem } from './problem.ts'
 import type { PageSessions } from './sessions.ts'
 
-export type AdminAppOptions = AdmissionOptions & KeysRoutesOptions & DenialsRoutesOptions & LimitsRoutesOptions & {
+export type AdminAppOptions = KeysRoutesOptions & DenialsRoutesOptions & LimitsRoutesOptions & ExplainRoutesOptions & {
+  readonly gateway: () => AdminGateway
+  readonly clock: Clock
+  readonly observer: Observer
   /** Of Postern. */
   readonly version: string
   /** What the pages show; without it there are none. */
@@ -33,27 +40,29 @@ function failure(error: unknown, observer: Observer): Response {
   return problem('internal', 'The request could not be handled because of a fault on this side.')
 }
 
-const wordsOf = (refused: Response | undefined): string | undefined => refused && (refused.status === 429 ? 'Too many wrong tokens came from this address; wait a minute.' : 'This is not the admin token.')
-
-/** The admin API and its pages. Every request passes the same door first, whatever it asks for: the API by its token, pages by their session. */
-export function createAdminApp(options: AdminAppOptions): Hono<AdminEnv> {
-  const { admit, checkOrigin, checkTyped } = createAdmission(options)
+/**
+ * The admin API and its pages: what happens to requests that the pipe has let in.
+ *
+ * @param judgedOf  what was decided about a request; one without it is a bug, and does nothing
+ */
+export function createAdminApp(options: AdminAppOptions, judgedOf: (incoming: IncomingMessage) => Judged | undefined): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>()
   app.use(async (context, next) => {
-    const { incoming } = context.env
-    const isApi = context.req.path.startsWith('/v1/')
-    const refused = isApi ? admit(incoming) : checkOrigin(incoming)
-    if (refused) return refused
-    if (!isApi) return next()
+    const judged = judgedOf(context.env.incoming)
+    if (judged?.decision.outcome !== 'allow') throw new Error('a request that was not let in got as far as the admin app')
+    context.set('judged', judged)
+    context.set('actor', actorOf(judged.decision.principals))
     const type = context.req.header('content-type')
     // A form or text/plain is what a page of another origin could send without asking first.
-    if (context.req.method === 'POST' && type !== undefined && !/^application\/json\s*(;|$)/i.test(type)) return problem('body_rejected', 'Send `Content-Type: application/json`.')
+    const isApi = context.req.path.startsWith('/v1/')
+    if (isApi && context.req.method === 'POST' && type !== undefined && !/^application\/json\s*(;|$)/i.test(type)) return problem('body_rejected', 'Send `Content-Type: application/json`.')
     return next()
   })
   addKeysRoutes(app, options)
   addDenialsRoutes(app, options)
   addLimitsRoutes(app, options)
-  if (options.facts) addPageRoutes(app, { ...options, facts: options.facts, wrongToken: (context, token) => wordsOf(checkTyped(context.env.incoming, token)) })
+  addExplainRoutes(app, options)
+  if (options.facts) addPageRoutes(app, { ...options, facts: options.facts })
   app.get('/v1/openapi.json', () => json(openApiDocument(options.version)))
   app.notFound(() => problem('route_not_found', 'There is nothing at this address.'))
   app.onError((error) => failure(error, options.observer))

@@ -1,6 +1,6 @@
 import type { Hono } from 'hono'
 import { denyView, type DenyService } from '../../keys/deny-service.ts'
-import { ACTOR, bodyOf, json, type AdminEnv } from './keys-routes.ts'
+import { bodyOf, json, type AdminEnv } from './keys-routes.ts'
 import { problem } from './problem.ts'
 import { readQuery, type MemberSorts } from './request-members.ts'
 
@@ -27,6 +27,6 @@ export function addDenialsRoutes(app: Hono<AdminEnv>, { denials }: DenialsRoutes
     if (!service) return problem('route_not_found', NONE)
     const { text } = await bodyOf(context, DENIAL)
     const named = { jti: text('jti'), sub: text('sub'), sid: text('sid'), until: text('until'), authenticator: text('authenticator') }
-    return json(denyView(await service.deny({ ...named, issuedBefore: text('issued_before') }, ACTOR)), 201)
+    return json(denyView(await service.deny({ ...named, issuedBefore: text('issued_before') }, context.var.actor)), 201)
   })
 }

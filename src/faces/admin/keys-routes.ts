@@ -6,21 +6,19 @@ import type { IssuedKey, KeyService } from '../../keys/key-service.ts'
 import { viewOf } from '../../keys/key-view.ts'
 import { duplicateMember } from '../../wire/json-members.ts'
 import { textOf } from './body.ts'
+import type { Judged } from './gate.ts'
 import { createIdempotency } from './idempotency.ts'
 import { COMMON_HEADERS, problem } from './problem.ts'
 import { readMembers, readQuery, type Members, type MemberSorts } from './request-members.ts'
 
-/** What every request carries: the incoming message itself. */
-export interface AdminEnv { Bindings: HttpBindings }
+/** What every request carries: the incoming message, what was decided about it, and who is behind it, as the audit log names them. */
+export interface AdminEnv { Bindings: HttpBindings; Variables: { judged: Judged; actor: string } }
 
 export interface KeysRoutesOptions {
   /** By authenticator; read anew for each request, since a reload may change them. */
   readonly services: () => ReadonlyMap<string, KeyService>
   readonly clock: Clock
 }
-
-/** Whoever holds the token. */
-export const ACTOR = 'admin'
 
 export const NEW_KEY: MemberSorts = { owner: 'text', email: 'text', tier: 'text', status: 'text', scopes: 'list', roles: 'list', name: 'text', notes: 'text', expires: 'text', environment: 'text', allowed_networks: 'list', limits: 'list' }
 export const ROTATION: MemberSorts = { overlap: 'text', expires: 'text' }
@@ -82,7 +80,9 @@ export function addKeysRoutes(app: Hono<AdminEnv>, { services, clock }: KeysRout
     const { text, list } = membersOf(written, NEW_KEY)
     const texts = Object.fromEntries(['email', 'tier', 'status', 'name', 'notes', 'expires', 'environment'].map((name) => [name, text(name)]))
     const lists = { scopes: list('scopes'), roles: list('roles'), allowedNetworks: list('allowed_networks'), limits: list('limits') }
-    const made = await idempotency.once(context.req.header('idempotency-key'), `create ${context.req.url} ${written}`, (token) => service.issue({ owner: text('owner') ?? '', ...texts, ...lists }, ACTOR, { token }))
+    const { actor } = context.var
+    // The answer holds a key: it is given again to nobody else.
+    const made = await idempotency.once(context.req.header('idempotency-key'), `create ${actor} ${context.req.url} ${written}`, (token) => service.issue({ owner: text('owner') ?? '', ...texts, ...lists }, actor, { token }))
     return issued(made)
   }))
 
@@ -93,15 +93,16 @@ export function addKeysRoutes(app: Hono<AdminEnv>, { services, clock }: KeysRout
     const { text } = membersOf(written, ROTATION)
     const overlap = text('overlap')
     const wishes = { expires: text('expires'), overlapMs: overlap === undefined ? undefined : overlapOf(overlap) }
-    const made = await idempotency.once(context.req.header('idempotency-key'), `rotate ${context.req.url} ${written}`, () => service.rotate(id(context), wishes, ACTOR))
+    const { actor } = context.var
+    const made = await idempotency.once(context.req.header('idempotency-key'), `rotate ${actor} ${context.req.url} ${written}`, () => service.rotate(id(context), wishes, actor))
     return issued(made, { replaces: id(context) })
   }))
 
-  app.post('/v1/keys/:id/suspend', withService([], async (service, context) => json(viewOf(await service.suspend(id(context), ACTOR), clock()))))
-  app.post('/v1/keys/:id/resume', withService([], async (service, context) => json(viewOf(await service.resume(id(context), ACTOR), clock()))))
+  app.post('/v1/keys/:id/suspend', withService([], async (service, context) => json(viewOf(await service.suspend(id(context), context.var.actor), clock()))))
+  app.post('/v1/keys/:id/resume', withService([], async (service, context) => json(viewOf(await service.resume(id(context), context.var.actor), clock()))))
 
   app.delete('/v1/keys/:id', withService([], async (service, context) => {
-    await service.revoke(id(context), ACTOR)
+    await service.revoke(id(context), context.var.actor)
     return new Response(null, { status: 204, headers: COMMON_HEADERS })
   }))
 }

@@ -1,12 +1,13 @@
 import { KeyActRefused } from '../../keys/key-request.ts'
 
 /** Members that a body or a query may have, and of what sort. */
-export type MemberSorts = Readonly<Record<string, 'text' | 'list'>>
+export type MemberSorts = Readonly<Record<string, 'text' | 'list' | 'flag'>>
 
 /** Checked members; absent ones stay absent. */
 export interface Members {
   readonly text: (name: string) => string | undefined
   readonly list: (name: string) => readonly string[] | undefined
+  readonly flag: (name: string) => boolean | undefined
 }
 
 const refuse = (message: string): never => {
@@ -30,14 +31,16 @@ export function readMembers(value: unknown, sorts: MemberSorts): Members {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse('expected a JSON object')
   const texts = new Map<string, string>()
   const lists = new Map<string, readonly string[]>()
+  const flags = new Map<string, boolean>()
   for (const [name, member] of Object.entries(value)) {
     const sort = Object.hasOwn(sorts, name) ? sorts[name] : undefined
     if (sort === undefined) return refuse(`unknown member ${JSON.stringify(name.slice(0, 64))}; there are ${Object.keys(sorts).join(', ') || 'none'}`)
     if (member === null) continue
     if (sort === 'list') lists.set(name, listIn(name, member))
+    else if (sort === 'flag') flags.set(name, typeof member === 'boolean' ? member : refuse(`${name} – expected true or false`))
     else texts.set(name, typeof member === 'string' ? member : refuse(`${name} – expected text`))
   }
-  return { text: (name) => texts.get(name), list: (name) => lists.get(name) }
+  return { text: (name) => texts.get(name), list: (name) => lists.get(name), flag: (name) => flags.get(name) }
 }
 
 /** The members of a query, each at most once. @throws {KeyActRefused} as {@link readMembers} */

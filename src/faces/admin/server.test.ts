@@ -7,8 +7,11 @@ import { createKeyService } from '../../keys/key-service.ts'
 import type { KeyStore } from '../../keys/key-store.ts'
 import { KeyStoreUnavailable } from '../../keys/key-store.ts'
 import { createMemoryStore } from '../../keys/memory-store.ts'
-import { SILENT } from '../../model/event.ts'
+import { adminGate } from '../../../test/support/admin-gate.ts'
+import { SILENT, type DecidedEvent } from '../../model/event.ts'
 import { createAdminFace, type AdminFace } from './server.ts'
+import type { LimitsService } from './limits-routes.ts'
+import { createPageSessions } from './sessions.ts'
 
 const TOKEN = 'the-admin-token-of-this-test'
 const hasher = createKeyHasher({ pepper: 'sixteen-characters' })
@@ -18,6 +21,7 @@ let acts: KeyAct[]
 let notices: unknown[]
 let faults: unknown[]
 let answered: number[]
+let decided: DecidedEvent[]
 let services: Map<string, KeyService>
 let store: KeyStore
 let face: AdminFace | undefined
@@ -31,11 +35,14 @@ beforeEach(async () => {
   notices = []
   faults = []
   answered = []
+  decided = []
   store = createMemoryStore()
   services = new Map([['pat', serviceOn(store)]])
-  const observer = { ...SILENT, noticed: (...args: unknown[]) => void notices.push(args), faulted: (error: unknown) => void faults.push(error), answered: ({ status }: { status: number }) => void answered.push(status) }
-  face = createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: TOKEN, hosts: ['admin.internal'], services: () => services, denials: () => undefined, limits: () => LIMITS, version: '0', clock: () => now, observer })
-  await face?.listen()
+  const observer = { ...SILENT, noticed: (...args: unknown[]) => void notices.push(args), faulted: (error: unknown) => void faults.push(error), answered: ({ status }: { status: number }) => void answered.push(status), decided: (event: DecidedEvent) => void decided.push(event) }
+  const sessions = createPageSessions(() => now)
+  const gateway = adminGate({ admin: { token: TOKEN, hosts: ['admin.internal'] }, sessions, clock: () => now, observer })
+  face = createAdminFace({ address: { host: '127.0.0.1', port: 0 }, gateway, sessions, services: () => services, denials: () => undefined, limits: () => LIMITS, explain: async (tried) => ({ data: { outcome: 'allow', tried }, text: 'a trace' }), version: '0', clock: () => now, observer })
+  await face.listen()
   origin = face?.origin() ?? ''
 })
 afterEach(() => face?.close())
@@ -64,16 +71,30 @@ const rawGet = (lines: readonly string[]): Promise<string> => raw(`GET /v1/keys 
 
 const create = (body: Record<string, unknown> = { owner: 'user_1' }): Promise<Answer> => call('POST', '/v1/keys', { body })
 
-const LIMITS = {
-  show: async (partition: string) => [{ policy: 'minute', partition }],
+const COUNTER = { policy: 'minute', algorithm: 'fixed', window_ms: 60_000, used: 1, quota: 2, remaining: 1, resets_at: '2026-01-01T00:01:00.000Z' }
+const CLOSE = { partition: 'client_ip:192.0.2.1', policy: 'minute', exceeded: true, remaining: 0, quota: 2, resets_at: '2026-01-01T00:01:00.000Z', seen_at: '2026-01-01T00:00:00.000Z' }
+const LIMITS: LimitsService = {
+  show: async () => [COUNTER],
+  closeCalls: async () => [CLOSE],
   reset: async () => 2,
 }
 
+describe('explaining over the admin API', () => {
+  it('passes on what was sketched, strictly, and gives the trace', async () => {
+    const body = { method: 'GET', path: '/x', https: true, token: 't', headers: ['Accept: a, b'], cookies: ['a=b'] }
+    expect((await call('POST', '/v1/explain', { body })).body).toEqual({ outcome: 'allow', tried: body, trace: 'a trace' })
+    for (const wrong of [{ method: 'GET' }, { path: '/x' }, { ...body, https: 'yes' }, { ...body, tokn: 'x' }, { ...body, headers: [1] }]) expect((await call('POST', '/v1/explain', { body: wrong })).status).toBe(400)
+    expect((await call('GET', '/v1/explain')).status).toBe(405)
+  })
+})
+
 describe('limits over the admin API', () => {
-  it('shows and forgets the counters of one partition, and wants to know which', async () => {
-    expect((await call('GET', '/v1/limits?partition=client_ip:192.0.2.1')).body).toEqual({ items: [{ policy: 'minute', partition: 'client_ip:192.0.2.1' }] })
+  it('shows and forgets the counters of one partition, and who is near a limit when it is not told which', async () => {
+    expect((await call('GET', '/v1/limits?partition=client_ip:192.0.2.1')).body).toEqual({ items: [COUNTER] })
     expect((await call('POST', '/v1/limits/reset', { body: { partition: 'client_ip:192.0.2.1' } })).body).toEqual({ reset: 2 })
-    expect((await call('GET', '/v1/limits')).status).toBe(400)
+    expect((await call('GET', '/v1/limits')).body).toEqual({ items: [CLOSE] })
+    expect((await call('GET', '/v1/limits?partitoin=x')).status).toBe(400)
+    expect((await call('POST', '/v1/limits/reset', { body: {} })).status).toBe(400)
     expect((await call('POST', '/v1/limits/reset', { body: { partitoin: 'x' } })).status).toBe(400)
     expect((await call('GET', '/v1/limits?partition=x', { headers: { authorization: 'Bearer wrong' } })).status).toBe(401)
   })
@@ -180,10 +201,6 @@ describe('keys over the admin API', () => {
 })
 
 describe('the door of the admin API', () => {
-  it('does not exist without a token', () => {
-    expect(createAdminFace({ address: { host: '127.0.0.1', port: 0 }, token: '', hosts: [], services: () => services, denials: () => undefined, limits: () => LIMITS, version: '0', clock: () => now, observer: SILENT })).toBeUndefined()
-  })
-
   it('asks for the token with a challenge', async () => {
     const answer = await fetch(`${origin}/v1/keys`)
     expect(answer.status).toBe(401)
@@ -191,18 +208,18 @@ describe('the door of the admin API', () => {
   })
 
   it.each([
-    ['another token', 'Bearer another-token-of-this-test'],
-    ['a longer token', `Bearer ${TOKEN}x`],
-    ['a shorter token', `Bearer ${TOKEN.slice(0, -1)}`],
-    ['no token', 'Bearer '],
-    ['another scheme', `Basic ${TOKEN}`],
-    ['the bare token', TOKEN],
-    ['two tokens in one', `Bearer ${TOKEN}, Bearer ${TOKEN}`],
-  ])('refuses %s', async (_what, authorization) => {
+    ['another token', 'Bearer another-token-of-this-test', 'credential_rejected'],
+    ['a longer token', `Bearer ${TOKEN}x`, 'credential_rejected'],
+    ['a shorter token', `Bearer ${TOKEN.slice(0, -1)}`, 'credential_rejected'],
+    ['no token', 'Bearer ', 'credential_missing'],
+    ['another scheme', `Basic ${TOKEN}`, 'credential_malformed'],
+    ['the bare token', TOKEN, 'credential_malformed'],
+    ['two tokens in one', `Bearer ${TOKEN}, Bearer ${TOKEN}`, 'credential_malformed'],
+  ])('refuses %s', async (_what, authorization, code) => {
     const { status, body, headers } = await call('GET', '/v1/keys', { headers: { authorization } })
-    expect([status, body['code']]).toEqual([401, 'credential_rejected'])
-    expect(headers.get('www-authenticate')).toBe('Bearer realm="postern admin", error="invalid_token"')
-    expect(JSON.stringify(notices)).not.toContain(TOKEN)
+    expect([status, body['code']]).toEqual([401, code])
+    expect(headers.get('www-authenticate')).toMatch(/^Bearer .*realm="postern admin"/)
+    expect(JSON.stringify([notices, decided])).not.toContain(TOKEN)
   })
 
   it('takes the scheme in any case', async () => {
@@ -230,7 +247,7 @@ describe('the door of the admin API', () => {
 
   it.each([
     ['localhost', 200], ['127.0.0.1', 200], ['[::1]', 200], ['admin.internal', 200], ['ADMIN.internal:9091', 200], ['10.0.0.7:9091', 200],
-    ['evil.example', 403], ['localhost.evil.example', 403], ['127.0.0.1.evil.example', 403], ['admin.internal.', 403],
+    ['evil.example', 403], ['localhost.evil.example', 403], ['127.0.0.1.evil.example', 403], ['admin.internal.', 400],
   ])('asked by the name %s answers %d, so that no page can rebind its name to it', async (host, status) => {
     expect(await rawGet([`Host: ${host}`, `Authorization: Bearer ${TOKEN}`])).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   })

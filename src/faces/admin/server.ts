@@ -2,14 +2,16 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { Reply } from '../../model/decision.ts'
+import type { RequestDescription } from '../../model/request.ts'
 import { writeReply } from '../../wire/write.ts'
 import { createAdminApp, type AdminAppOptions } from './app.ts'
-import { pathTable } from './openapi.ts'
-import { PAGE_PATHS } from './page-routes.ts'
-import { problemReply } from './problem.ts'
-import { createPageSessions } from './sessions.ts'
+import { BodyTooLarge } from './body.ts'
+import { formOf } from './form.ts'
+import { createGate, type Judged } from './gate.ts'
+import { refusalReply } from './refusal.ts'
+import { API_ROUTES, PAGE_ROUTES, pathTable } from './routes.ts'
 
-export interface AdminFaceOptions extends Omit<AdminAppOptions, 'sessions'> {
+export interface AdminFaceOptions extends AdminAppOptions {
   readonly address: { readonly host: string; readonly port: number; readonly path?: string }
 }
 
@@ -25,37 +27,52 @@ export interface AdminFace {
 
 const TIMEOUT_MS = 10_000
 
-/** Paths and what they take. The adapter below normalises paths, so the bytes are compared first. */
-const API_PATHS = pathTable()
-
-function refusalOf({ url = '', method = '' }: IncomingMessage, paths: typeof API_PATHS): Reply | undefined {
-  const path = url.split('?', 1)[0] ?? ''
-  const methods = paths.find(([pattern]) => pattern.test(path))?.[1]
-  if (!methods) return problemReply('route_not_found', 'There is nothing at this address.')
-  return methods.includes(method) ? undefined : problemReply('method_not_allowed', 'The Allow field lists what this address takes.', { allow: methods.join(', ') })
-}
-
 function originOf(server: Server): string | undefined {
   const address: AddressInfo | string | null = server.address()
   if (address === null || typeof address === 'string') return address ?? undefined
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
-/** The admin listener, on an address of its own. Undefined when there is no token: nobody could be told from anybody. */
-export function createAdminFace({ address, ...options }: AdminFaceOptions): AdminFace | undefined {
-  if (options.token === '') return undefined
-  const { clock, observer } = options
-  const paths = options.facts ? [...API_PATHS, ...PAGE_PATHS] : API_PATHS
-  const sessions = createPageSessions(clock)
-  const app = createAdminApp({ ...options, sessions, hosts: [...options.hosts, address.host].map((host) => host.toLowerCase()) })
+/** The log-in brings its credential in a form: it is judged as if it stood in the field that is made for it. */
+async function withForm(incoming: IncomingMessage, request: RequestDescription): Promise<RequestDescription> {
+  if (request.method !== 'POST' || request.target.path !== '/login') return request
+  const token = (await formOf(incoming).catch((error: unknown) => {
+    if (error instanceof BodyTooLarge) return new Map<string, string>()
+    throw error
+  })).get('token')
+  return token === undefined || token === '' ? request : { ...request, headers: new Map(request.headers).set('authorization', [`Bearer ${token}`]) }
+}
+
+const hasBody = ({ headers }: IncomingMessage): boolean => headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
+
+/** The admin listener, on an address of its own. */
+export function createAdminFace({ address, ...options }: AdminFaceOptions): AdminFace {
+  const { clock, observer, gateway, sessions } = options
+  const judged = new WeakMap<IncomingMessage, Judged>()
+  const app = createAdminApp(options, (incoming) => judged.get(incoming))
+  const paths = pathTable(options.facts ? [...API_ROUTES, ...PAGE_ROUTES] : API_ROUTES)
+  const judge = createGate({ gateway, paths, own: address.host, unix: address.path !== undefined, encrypted: false, withForm, clock, observer })
   // The process is shared with undici and jose: their Request and Response stay Node's own.
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false, hostname: 'admin' })
+
+  const replyTo = ({ decision, requestId }: Judged): Reply | undefined => {
+    if (decision.outcome === 'answer') return decision.reply
+    if (decision.outcome === 'allow') return undefined
+    return refusalReply({ denial: decision.denial, requestId, limits: decision.limits, route: decision.route?.id, now: clock() }, gateway())
+  }
+
   const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_MS }, (request, response) => {
     const startedAt = clock()
     response.once('close', () => observer.answered({ face: 'admin', method: request.method ?? '', status: response.statusCode, durationMs: clock() - startedAt }))
-    const refusal = refusalOf(request, paths)
-    if (refusal) writeReply(response, refusal, { head: request.method === 'HEAD' })
-    else void answer(request, response)
+    void judge(request).then((result) => {
+      const reply = replyTo(result)
+      if (reply) return writeReply(response, reply, { head: request.method === 'HEAD', close: hasBody(request) })
+      judged.set(request, result)
+      return answer(request, response)
+    }).catch((error: unknown) => {
+      observer.faulted(error)
+      response.destroy()
+    })
   })
   server.maxConnections = 64
   return {
@@ -79,3 +96,4 @@ export function createAdminFace({ address, ...options }: AdminFaceOptions): Admi
       }),
   }
 }
+

@@ -1,18 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { digestsEqual, sha256, sha256Hex } from '../../base/bytes.ts'
 import type { Clock, DurationMs } from '../../base/time.ts'
+import type { IdentifiedPrincipal } from '../../model/principal.ts'
 
 /** Somebody who is logged in to the page. */
 export interface PageSession {
   /** Stands in every form; a page of another origin cannot read it. */
   readonly csrf: string
   readonly expiresAt: number
+  /** Who it is, as they proved it. */
+  readonly principal: IdentifiedPrincipal
 }
 
 /** Log-ins of the admin page, in memory alone: a restart ends them. */
 export interface PageSessions {
-  /** The value of the cookie of a new session. */
-  readonly begin: () => string
+  /** The value of the cookie of a new session, which lasts no longer than the proof. */
+  readonly begin: (principal: IdentifiedPrincipal) => string
   readonly find: (cookie: string | undefined) => PageSession | undefined
   readonly end: (cookie: string | undefined) => void
   /** A link's code that logs in once, for ten minutes. */
@@ -21,7 +24,7 @@ export interface PageSessions {
   readonly redeem: (code: string) => boolean
 }
 
-const SESSION_MS: DurationMs = 8 * 3_600_000
+export const SESSION_MS: DurationMs = 8 * 3_600_000
 const CODE_MS: DurationMs = 600_000
 const MAX_SESSIONS = 100
 
@@ -34,9 +37,9 @@ export function createPageSessions(clock: Clock): PageSessions {
   const sessions = new Map<string, PageSession>()
   const codes = new Map<string, number>()
   return {
-    begin: () => {
+    begin: (principal) => {
       const cookie = newSecret()
-      sessions.set(sha256Hex(cookie), { csrf: newSecret(), expiresAt: clock() + SESSION_MS })
+      sessions.set(sha256Hex(cookie), { csrf: newSecret(), expiresAt: Math.min(clock() + SESSION_MS, principal.expiresAt ?? Number.POSITIVE_INFINITY), principal })
       const [oldest] = sessions.keys()
       if (sessions.size > MAX_SESSIONS && oldest !== undefined) sessions.delete(oldest)
       return cookie
