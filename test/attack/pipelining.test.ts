@@ -1,13 +1,15 @@
 // Whose answer is whose (T17; I5). Repeats the mix-ups of state kept per connection: CVE-2026-71324 (Traefik), GHSA-77r5-gw3j-2mpf
 // (Next.js), and the answers of other users behind CVE-2023-28858.
+import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { headerOf, rawRequest } from '../support/raw-client.ts'
 import { rawClient, startRawUpstream } from '../support/raw-socket.ts'
 import { valuesOf } from '../support/strict-http.ts'
 import { startAttacked } from './attacked.ts'
-import { bearer, bytesOf, KEY, startTarget } from './target.ts'
+import { bearer, bytesOf, HANDSHAKE, KEY, startTarget } from './target.ts'
 
-const { attack, token, look, attacked: { port } } = await startTarget()
+const { attack, token, look, attacked } = await startTarget()
+const { port } = attacked
 
 const alice = bearer(await token({ sub: 'alice' }))
 const bob = bearer(await token({ sub: 'bob' }))
@@ -100,5 +102,30 @@ describe('thousands of requests on one connection', () => {
     const statuses = [...(await greedy.ended()).matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status)
     expect(statuses).toEqual([...Array.from({ length: 128 }, () => '504'), '503'])
     expect(attacked.face.inFlight()).toBe(0)
+  })
+})
+
+// Found by `npm run fuzz -- --target wire-requests`: Node takes the connection away from the answers that wait, and those never close.
+describe.each([
+  ['CONNECT', 'CONNECT api.test:443 HTTP/1.1\r\nHost: api.test\r\n\r\n'],
+  ['an upgrade', bytesOf('GET /public/socket', HANDSHAKE)],
+])('%s behind requests that wait for their answers', (_what, last) => {
+  it('does not answer before them, and ends the connection behind them', async () => {
+    const { statuses, answers, arrived } = await attack(bytesOf('GET /public/1') + bytesOf('GET /public/2') + last, { answers: Infinity })
+    expect(statuses).toEqual([200, 200])
+    expect(answers[1]?.closed).toBe(true)
+    expect(arrived.map(({ target }) => target)).toEqual(['/public/1', '/public/2'])
+  })
+
+  it('leaves nothing in flight when the client goes', async () => {
+    for (let nth = 0; nth < 5; nth += 1) {
+      const socket = connect({ port, host: '127.0.0.1' })
+      socket.on('error', () => undefined)
+      socket.write(bytesOf('GET /public/1') + bytesOf('GET /public/2') + bytesOf('GET /public/3') + last)
+      await new Promise((resolve) => setTimeout(resolve, nth * 3))
+      socket.destroy()
+    }
+    await expect.poll(() => attacked.face.inFlight(), { timeout: 3_000 }).toBe(0)
+    await look({ mayStayBehind: true })
   })
 })

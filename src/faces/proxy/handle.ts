@@ -36,10 +36,23 @@ export function endsAfterAnswers(socket: Socket): boolean {
 /** More requests than anybody pipelines; each takes room from other clients, and connections are what is counted per client. */
 const MAX_UNANSWERED = 128
 
-/** Requests of each connection that wait for their answers. */
-const unanswered = new WeakMap<Socket, number>()
+/** Of each connection, the requests that wait for their answers: what is to be done when one is answered or will never be. */
+const unanswered = new WeakMap<Socket, Set<() => void>>()
 
-const count = (socket: Socket, change: 1 | -1): void => void unanswered.set(socket, (unanswered.get(socket) ?? 0) + change)
+/**
+ * Node tells only the answer whose turn it is that the connection is closed, and none of them once an upgrade or CONNECT behind them
+ * has taken the connection away from it.
+ */
+function unansweredOf(socket: Socket): Set<() => void> {
+  const known = unanswered.get(socket)
+  if (known) return known
+  const made = new Set<() => void>()
+  unanswered.set(socket, made)
+  socket.once('close', () => {
+    for (const leave of made) leave()
+  })
+  return made
+}
 
 /** Counts the request in, and out when its connection or its answer is done; a client that leaves before is noticed here. */
 function track({ incoming, response, parts, presence }: Exchange): void {
@@ -49,23 +62,25 @@ function track({ incoming, response, parts, presence }: Exchange): void {
   // The message loses its socket in the end.
   const { socket } = incoming
   answering.set(socket, response)
-  count(socket, 1)
+  const waiting = unansweredOf(socket)
   observer.opened('request', 'proxy')
   // A write after the client has gone is no error of ours, and unheard it would end the process (T52).
   response.on('error', nothing)
   // Whoever reads the body listens too, but may stop between the moment when Node sees that somebody does and the one when it tells:
   // a broken body behind a request that still has its answer to come ended the process so.
   incoming.on('error', nothing)
-  response.on('close', () => {
+  const leave = (): void => {
+    if (!waiting.delete(leave)) return
     observer.closed('request', 'proxy')
     if (response.headersSent) observer.answered({ face: 'proxy', method: incoming.method ?? '', status: response.statusCode, durationMs: performance.now() - startedAt })
     if (!response.writableFinished) {
       presence.left = true
       presence.undo?.()
     }
-    count(socket, -1)
     inFlight.leave()
-  })
+  }
+  waiting.add(leave)
+  response.on('close', leave)
 }
 
 /** Acts on a decision: the only place where a decided request becomes bytes. */
@@ -87,7 +102,7 @@ function failClosed(exchange: Exchange, error: unknown): void {
 
 function serve(exchange: Exchange): void {
   const { incoming, response, parts, gateway, awaitsContinue, presence } = exchange
-  const crowded = (unanswered.get(incoming.socket) ?? 0) > MAX_UNANSWERED
+  const crowded = unansweredOf(incoming.socket).size > MAX_UNANSWERED
   judge({ incoming, parts, gateway, upgrade: false, crowded, onBodyWanted: () => awaitsContinue && response.writeContinue() }, (judged) => {
     if (presence.left) return
     try {

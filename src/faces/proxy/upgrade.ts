@@ -4,6 +4,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { holdEarlyBytes } from './early-bytes.ts'
 import { type FaceParts, originOf } from './exchange.ts'
+import { endsAfterAnswers } from './handle.ts'
 import type { Handshake } from './handshake.ts'
 import { judge, type Judged } from './judge.ts'
 import { isLeaving } from './linger.ts'
@@ -57,6 +58,11 @@ export function createUpgrade(parts: FaceParts, tunnels: Tunnels): Upgrade {
     socket.on('error', () => socket.destroy())
     if (isLeaving(incoming.socket)) {
       socket.destroy()
+      return
+    }
+    // Answered now, it would be taken for the answer to a request before it. Its connection ends behind those answers.
+    if (endsAfterAnswers(incoming.socket)) {
+      socket.resume()
       return
     }
     track(parts, sockets, socket)
