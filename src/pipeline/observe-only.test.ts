@@ -57,6 +57,7 @@ describe('a route that only observes', () => {
       return decision.outcome === 'allow' && decision.mutation.set[0]?.[1]
     }
     expect(await nameIn({ ...guarded(), deniedNetworks: HERE })).toBe('alice')
+    expect(await nameIn({ ...guarded(), clientQuotas: [{ policy: policy({ quota: 1 }), cost: 2, partitionOf: () => 'p' }] })).toBe('alice')
     expect(await nameIn({ ...guarded(), requirements: { scopes: ['x'], roles: [], claims: [], tierRanks: new Map() } })).toBe('alice')
     expect(await nameIn(guarded(REJECTED))).toBe('nobody')
   })

@@ -1,4 +1,4 @@
-import type { Decision, DecisionPoint, Deny, Match, Observed } from '../model/decision.ts'
+import type { Decision, DecisionPoint, Deny, Match, Note, Observed } from '../model/decision.ts'
 import type { ProblemCode } from '../model/denial.ts'
 import type { Principals } from '../model/principal.ts'
 import type { RequestDescription } from '../model/request.ts'
@@ -54,13 +54,15 @@ export function observeOnly({ match, decide }: DecisionPoint, unmatched?: Route)
     if (isPreflight && matched.stage === 'match_route') return matchObserved(ordinary(request), note)
     return { kind: 'match', route, observed: observedIn(matched) }
   }
-  return {
-    match: matchObserved,
-    decide: async (request, matched, note) => {
-      const { route, observed } = matched
-      const decision = await decide(request, observed ? { ...matched, route: withoutQuotas(route) } : matched, note)
-      if (decision.outcome === 'deny') return isObserved(route) ? pass(request, matched, decision) : decision
-      return decision.outcome === 'allow' && observed ? { ...decision, observed } : decision
-    },
+  const decideObserved = async (request: RequestDescription, matched: Match, note?: Note): Promise<Decision> => {
+    const { route, observed } = matched
+    const decision = await decide(request, observed ? { ...matched, route: withoutQuotas(route) } : matched, note)
+    if (decision.outcome === 'deny' && isObserved(route)) {
+      // Nobody was looked for yet, and the upstream is to be told who it is.
+      if (decision.stage === 'limit_client' && !observed) return { ...(await decideObserved(request, { ...matched, observed: observedIn(decision) }, note)), limits: decision.limits }
+      return pass(request, matched, decision)
+    }
+    return decision.outcome === 'allow' && observed ? { ...decision, observed } : decision
   }
+  return { match: matchObserved, decide: decideObserved }
 }
