@@ -4,7 +4,9 @@ import { denyServiceOf } from '../config/compile-deny-list.ts'
 import { keyServicesOf } from '../config/compile-managed-keys.ts'
 import type { Resources } from '../config/resources.ts'
 import type { Config } from '../config/schema.ts'
-import type { AdminFace } from '../faces/admin/server.ts'
+import type { AdminFace, AdminTls } from '../faces/admin/server.ts'
+import { followCertificate, readCertificate } from '../faces/proxy/tls.ts'
+import type { Observer } from '../model/event.ts'
 import type { Recent } from '../observe/recent.ts'
 import { adminLimits } from './admin-limits.ts'
 import { listenError } from './listen-error.ts'
@@ -18,6 +20,12 @@ export interface AdminListenerOptions {
   readonly recent: Recent | undefined
   readonly resources: Resources
   readonly clock: Clock
+}
+
+/** The files of `admin.tls`, followed like those of every other listener. */
+function secured({ certificate, key, client_ca: clientCa }: NonNullable<NonNullable<Config['admin']>['tls']>, observer: Observer): AdminTls {
+  const tls = { certificate, key, clientCertificate: clientCa === undefined ? 'off' : 'required', ...(clientCa !== undefined && { clientCa }) } as const
+  return { read: () => readCertificate(tls), clientCertificate: clientCa !== undefined, follow: (server) => followCertificate(server, tls, observer) }
 }
 
 /**
@@ -34,8 +42,10 @@ export async function startAdmin({ current, recent, resources, clock }: AdminLis
   const { observer } = resources
   const sessions = createPageSessions(clock)
   const facts = recent && adminFacts({ current, resources, recent })
+  const { tls } = admin
   const face = createAdminFace({
     address: admin.listen,
+    ...(tls && { tls: secured(tls, observer) }),
     gateway: adminGateway({ admin: () => current().compiled.admin, sessions, clock, observer }),
     services: () => keyServicesOf(config(), resources),
     denials: () => denyServiceOf(config(), resources),

@@ -40,7 +40,7 @@ const SWEEP_AFTER_MS = 15_000
 const forwardAuthOf = ({ forward_auth }: Config): string => JSON.stringify(forward_auth && [forward_auth.listen, forward_auth.grpc])
 
 /** Of the admin listener only that it is there, and where, is fixed: who may come in may change. */
-const adminAddressOf = (config: Config): string => JSON.stringify(adminOf(config)?.listen)
+const adminAddressOf = (config: Config): string => JSON.stringify([adminOf(config)?.listen, adminOf(config)?.tls])
 
 function changed(before: Config, after: Config): readonly string[] {
   const keys: string[] = FIXED.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))

@@ -7,6 +7,7 @@ const FILE_KEYS: readonly (readonly string[])[] = [
   ['listen', 'tls', 'certificate'],
   ['listen', 'tls', 'key'],
   ['listen', 'tls', 'client_ca'],
+  ...['certificate', 'key', 'client_ca'].map((name) => ['admin', 'tls', name]),
   ['upstreams', '*', 'ca'],
   ['store', 'tls', 'ca'],
   ['store', 'tls', 'certificate'],

@@ -141,6 +141,12 @@ export const route = z.strictObject({
   mode: z.enum(['enforce', 'observe']).optional().describe('`observe`: decide, count and log, but let pass. Default: what the top-level `observe` says.'),
 }).meta({ title: 'route' })
 
+const adminTls = z.strictObject({
+  certificate: text.describe('PEM file; re-read when it changes.'),
+  key: text.describe('PEM file of the private key.'),
+  client_ca: text.optional().describe('PEM file of the authorities of operators: whoever connects must show a certificate of theirs, besides a credential.'),
+}).meta({ title: 'admin TLS' })
+
 const adminAccess = z.strictObject({
   scopes: list.prefault([]).describe('All of them.'),
   roles: list.prefault([]).describe('One of them.'),
@@ -155,6 +161,7 @@ export const configSchema = z.strictObject({
   ops: z.union([z.literal('off'), address]).prefault('127.0.0.1:9090').describe('Probes and metrics; holds no secret.'),
   admin: z.strictObject({
     listen: address.prefault('127.0.0.1:9091').describe('Where the admin API answers.'),
+    tls: adminTls.optional().describe('TLS on the listener. Without it, it belongs on loopback, or behind a proxy that has TLS.'),
     token: z.string().default('').describe('Bearer token of the first admin, who may do everything. Empty and no `auth`: the admin face is off.'),
     auth: list.prefault([]).describe('Authenticators of other operators, by name. Routes of the API that name no authenticators take theirs too.'),
     read: adminAccess.prefault({ scopes: ['postern:read'] }).describe('What others must have to look.'),

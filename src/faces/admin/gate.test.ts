@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { request as secureRequest, type RequestOptions } from 'node:https'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createAuthority } from '../../../test/support/certificates.ts'
 import { adminGate } from '../../../test/support/admin-gate.ts'
 import { createKeyHasher } from '../../keys/key-digest.ts'
 import { createKeyService, type KeyAct } from '../../keys/key-service.ts'
@@ -7,7 +9,7 @@ import { createMemoryStore } from '../../keys/memory-store.ts'
 import { SILENT, type DecidedEvent } from '../../model/event.ts'
 import { createGate } from './gate.ts'
 import type { PageFacts } from './page-views.ts'
-import { createAdminFace, type AdminFace } from './server.ts'
+import { createAdminFace, type AdminFace, type AdminTls } from './server.ts'
 import { createPageSessions } from './sessions.ts'
 
 const TOKEN = 'the-admin-token-of-this-test'
@@ -27,14 +29,14 @@ let decided: DecidedEvent[]
 let face: AdminFace | undefined
 let origin: string
 
-async function start(admin: Readonly<Record<string, unknown>> = {}, more: Readonly<Record<string, unknown>> = {}): Promise<void> {
+async function start(admin: Readonly<Record<string, unknown>> = {}, more: Readonly<Record<string, unknown>> = {}, tls?: AdminTls): Promise<void> {
   const observer = { ...SILENT, decided: (event: DecidedEvent) => void decided.push(event) }
   const clock = (): number => now
   const sessions = createPageSessions(clock)
   const services = new Map([['pat', createKeyService({ store: createMemoryStore(), hasher: createKeyHasher({ pepper: 'sixteen-characters' }), prefix: 'acme', tiers: [], clock, onAct: (act) => acts.push(act) })]])
   const gateway = adminGate({ admin: { token: TOKEN, auth: ['staff'], ...admin }, more: { authenticators: { staff: STAFF }, ...more }, sessions, clock, observer })
   const limits = { show: async () => [], closeCalls: async () => [], reset: async () => 0 }
-  face = createAdminFace({ address: { host: '127.0.0.1', port: 0 }, gateway, sessions, services: () => services, denials: () => undefined, limits: () => limits, explain: async () => ({ data: {}, text: '' }), facts: FACTS, version: '0', clock, observer })
+  face = createAdminFace({ address: { host: '127.0.0.1', port: 0 }, gateway, sessions, services: () => services, denials: () => undefined, limits: () => limits, explain: async () => ({ data: {}, text: '' }), facts: FACTS, version: '0', clock, observer, ...(tls && { tls }) })
   await face.listen()
   origin = face.origin() ?? ''
 }
@@ -203,6 +205,41 @@ describe('logging in to the page', () => {
     expect((await ask('GET', '/', { cookie: cookieOf(first) })).status).toBe(200)
     expect((await ask('GET', pathname + search)).status).toBe(401)
     expect(JSON.stringify(decided.map(({ wire, request: described }) => [wire, described?.target.path]))).not.toContain(search.slice(6))
+  })
+})
+
+describe('a listener with TLS', () => {
+  const authority = createAuthority()
+  afterAll(() => authority.close())
+  const server = authority.issue('admin', 'IP:127.0.0.1')
+  let followed = 0
+  const tls = (clientCertificate: boolean): AdminTls => ({ read: () => ({ key: server.key, cert: server.certificate, ca: authority.ca }), clientCertificate, follow: () => { followed += 1; return () => { followed -= 1 } } })
+
+  const logIn = (options: RequestOptions = {}): Promise<readonly string[]> =>
+    new Promise((resolve, reject) => {
+      const body = `token=${TOKEN}`
+      const sent = secureRequest(`${origin}/login`, { method: 'POST', agent: false, ca: authority.ca, headers: { 'content-type': 'application/x-www-form-urlencoded', 'content-length': body.length }, ...options }, (answer) => {
+        answer.resume()
+        resolve(answer.headers['set-cookie'] ?? [])
+      })
+      sent.on('error', reject)
+      sent.end(body)
+    })
+
+  it('is https, for the cookie too, and stops following its certificate when it closes', async () => {
+    await start({ require_https: true }, {}, tls(false))
+    expect(origin).toMatch(/^https:/)
+    expect((await logIn())[0]).toMatch(/^__Host-postern_admin=[\w-]{43};.*; Secure;/)
+    await face?.close()
+    face = undefined
+    expect(followed).toBe(0)
+  })
+
+  it('may want a certificate of whoever connects, besides a credential', async () => {
+    await start({}, {}, tls(true))
+    await expect(logIn()).rejects.toThrow()
+    const operator = authority.issue('operator', 'DNS:operator.test')
+    expect(await logIn({ key: operator.key, cert: operator.certificate })).toHaveLength(1)
   })
 })
 

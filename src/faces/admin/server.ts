@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { createServer as createSecureServer, type Server as SecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { Reply } from '../../model/decision.ts'
@@ -11,7 +12,18 @@ import { createGate, type Judged } from './gate.ts'
 import { refusalReply } from './refusal.ts'
 import { API_ROUTES, PAGE_ROUTES, pathTable } from './routes.ts'
 
+/** TLS for the listener, by whoever looks after the files. */
+export interface AdminTls {
+  /** @throws when a file cannot be read, or key and certificate do not fit */
+  readonly read: () => ServerOptions
+  /** Whether whoever connects must show a certificate. */
+  readonly clientCertificate: boolean
+  /** Puts new certificates in place; gives the way to stop. */
+  readonly follow: (server: SecureServer) => () => void
+}
+
 export interface AdminFaceOptions extends AdminAppOptions {
+  readonly tls?: AdminTls
   readonly address: { readonly host: string; readonly port: number; readonly path?: string }
 }
 
@@ -30,7 +42,7 @@ const TIMEOUT_MS = 10_000
 function originOf(server: Server): string | undefined {
   const address: AddressInfo | string | null = server.address()
   if (address === null || typeof address === 'string') return address ?? undefined
-  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+  return `${'setSecureContext' in server ? 'https' : 'http'}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
 /** The log-in brings its credential in a form: it is judged as if it stood in the field that is made for it. */
@@ -45,13 +57,23 @@ async function withForm(incoming: IncomingMessage, request: RequestDescription):
 
 const hasBody = ({ headers }: IncomingMessage): boolean => headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
 
-/** The admin listener, on an address of its own. */
-export function createAdminFace({ address, ...options }: AdminFaceOptions): AdminFace {
+const SETTINGS = { requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_MS } as const
+
+/** A server, and the way to stop following its certificate. */
+function serverFor(tls: AdminTls | undefined, serve: RequestListener): { readonly server: Server | SecureServer; readonly unfollow: () => void } {
+  if (!tls) return { server: createServer(SETTINGS, serve), unfollow: () => undefined }
+  const { clientCertificate } = tls
+  const server = createSecureServer({ ...SETTINGS, ...tls.read(), requestCert: clientCertificate, rejectUnauthorized: clientCertificate, handshakeTimeout: TIMEOUT_MS }, serve)
+  return { server, unfollow: tls.follow(server) }
+}
+
+/** The admin listener, on an address of its own. @throws what `tls.read` does */
+export function createAdminFace({ address, tls, ...options }: AdminFaceOptions): AdminFace {
   const { clock, observer, gateway, sessions } = options
   const judged = new WeakMap<IncomingMessage, Judged>()
   const app = createAdminApp(options, (incoming) => judged.get(incoming))
   const paths = pathTable(options.facts ? [...API_ROUTES, ...PAGE_ROUTES] : API_ROUTES)
-  const judge = createGate({ gateway, paths, own: address.host, unix: address.path !== undefined, encrypted: false, withForm, clock, observer })
+  const judge = createGate({ gateway, paths, own: address.host, unix: address.path !== undefined, encrypted: tls !== undefined, withForm, clock, observer })
   // The process is shared with undici and jose: their Request and Response stay Node's own.
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false, hostname: 'admin' })
 
@@ -61,7 +83,7 @@ export function createAdminFace({ address, ...options }: AdminFaceOptions): Admi
     return refusalReply({ denial: decision.denial, requestId, limits: decision.limits, route: decision.route?.id, now: clock() }, gateway())
   }
 
-  const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_MS }, (request, response) => {
+  const { server, unfollow } = serverFor(tls, (request, response) => {
     const startedAt = clock()
     response.once('close', () => observer.answered({ face: 'admin', method: request.method ?? '', status: response.statusCode, durationMs: clock() - startedAt }))
     void judge(request).then((result) => {
@@ -91,6 +113,7 @@ export function createAdminFace({ address, ...options }: AdminFaceOptions): Admi
     },
     close: () =>
       new Promise((resolve) => {
+        unfollow()
         server.close(() => resolve())
         server.closeAllConnections()
       }),
