@@ -22,6 +22,9 @@ describe('a config that answers checks', () => {
     ['has one address when it does nothing else', { mode: 'forward_auth', forward_auth: { listen: ':9', secret: SECRET } }, ['forward_auth.listen']],
     ['reads no body', { mode: 'forward_auth', forward_auth: { secret: SECRET }, routes: [{ auth: 'none', body: { max_bytes: 100 } }] }, ['routes[0].body']],
     ['answers nothing itself', { mode: 'forward_auth', forward_auth: { secret: SECRET }, routes: [{ auth: 'none', respond: { json: {} } }] }, ['routes[0].respond']],
+    ['has no pages of its own', { mode: 'forward_auth', forward_auth: { secret: SECRET }, self_service: { auth: 'web' } }, ['self_service']],
+    ['and hears of no logouts', { mode: 'forward_auth', forward_auth: { secret: SECRET }, deny_list: { back_channel_logout: { authenticator: 'web', client_id: 'x' } } }, ['deny_list.back_channel_logout']],
+    ['has both beside checks on a listener of their own', { forward_auth: { listen: ':9', secret: SECRET }, self_service: { auth: 'web' } }, []],
     ['knows its callers by their own connection', { mode: 'forward_auth', forward_auth: { secret: SECRET }, listen: { proxy_protocol: true } }, ['listen.proxy_protocol']],
     ['is not meant when there are no checks', {}, []],
   ])('%s', (_what, written, paths) => {

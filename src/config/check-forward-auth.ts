@@ -1,12 +1,14 @@
+import { checksAddress, clientAddress } from './check-listeners.ts'
 import type { Finding } from './finding.ts'
 import type { Config } from './schema.ts'
 
 /** Fewer characters could be guessed. */
 const SHORTEST_SECRET = 16
 
-const isDedicatedSocket = ({ mode, listen, forward_auth }: Config): boolean => {
-  const own = forward_auth?.listen ?? (mode === 'forward_auth' ? ('host' in listen ? listen : listen.address) : undefined)
-  return own?.path !== undefined || forward_auth?.grpc?.path !== undefined
+function isDedicatedSocket(config: Config): boolean {
+  const { listen, grpc } = config.forward_auth ?? {}
+  const own = [...(listen ? [checksAddress(listen)] : config.mode === 'forward_auth' ? [clientAddress(config)] : []), ...(grpc ? [checksAddress(grpc)] : [])]
+  return own.some(({ path }) => path !== undefined)
 }
 
 /** Whoever may ask for decisions may ask in anybody's name, so there is no default for it (T23). */
@@ -17,10 +19,18 @@ function trust(config: Config): readonly Finding[] {
   return [{ path: ['client_ip', 'trusted_proxies'], message: 'empty, and forward-auth answers only proxies that are known; name their networks here, set forward_auth.secret, or listen on a unix socket', needs: ['client_ip', 'forward_auth', 'listen', 'mode'] }]
 }
 
+/** Pages and endpoints of our own. Whoever asks forwards an allowed request to the API, which knows nothing of them. */
+function ownPaths({ self_service, deny_list }: Config): readonly Finding[] {
+  const found: readonly (readonly [Finding['path'], string | undefined])[] = [[['self_service'], self_service?.path], [['deny_list', 'back_channel_logout'], deny_list?.back_channel_logout?.path]]
+  return found.flatMap(([path, own]): Finding[] => own === undefined ? [] : [{ path, message: `with "mode: forward_auth" nobody answers ${own}, since allowed requests go on to the API. Leave "mode", say forward_auth.listen for the checks, and let your proxy send ${own} to "listen", without a check`, at: 'key', needs: ['mode'] }])
+}
+
 /** What only a proxy can do. */
-function impossible({ mode, listen, forward_auth, routes }: Config): readonly Finding[] {
+function impossible(config: Config): readonly Finding[] {
+  const { mode, listen, forward_auth, routes } = config
   if (mode === 'proxy') return []
   return [
+    ...ownPaths(config),
     ...(forward_auth?.listen ? [{ path: ['forward_auth', 'listen'], message: 'with "mode: forward_auth" there is nothing but checks; their address is "listen"', needs: ['mode'] as const }] : []),
     ...('proxy_protocol' in listen && listen.proxy_protocol ? [{ path: ['listen', 'proxy_protocol'], message: 'callers of forward-auth connect themselves, and the PROXY protocol would name somebody else as the caller', needs: ['mode'] as const }] : []),
     ...(routes ?? []).flatMap((route, index): Finding[] => {

@@ -79,6 +79,17 @@ describe.skipIf(missing('envoy', { optional: true }))('a real Envoy', () => {
     expect([refused.status, refused.body.includes('forwarder_untrusted'), upstream.seen.length]).toEqual([403, true, before])
   })
 
+  // What Envoy Gateway makes of contextExtensions and of earlyRequestHeaders.
+  it.each(['gRPC', 'HTTP'])('the secret can stand where Envoy Gateway can put it, over %s', async (kind) => {
+    const beside = 'routes: [{ match: { prefix: / }, route: { cluster: api }, typed_per_filter_config: { envoy.filters.http.ext_authz: { "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute, check_settings: { context_extensions: { x-postern-secret: ' + SECRET + ' } } } } }]'
+    const early = `early_header_mutation_extensions: [{ name: header-mutation, typed_config: { "@type": type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation, mutations: [{ append: { header: { key: x-postern-secret, value: ${SECRET} }, append_action: OVERWRITE_IF_EXISTS_OR_ADD } }] } }]`
+    const { ask } = await started(kind === 'gRPC' ? await grpc(`, secret: ${SECRET}`) : `forward_auth: { secret: ${SECRET} }\n`, (text) => kind === 'gRPC'
+      ? text.replace(/ +initial_metadata.*\n/, '').replace('routes: [{ match: { prefix: / }, route: { cluster: api } }]', beside)
+      : text.replace(/ +authorization_request: .*\n/, '').replace('normalize_path: false', `normalize_path: false\n                ${early}`).replace('- { exact: origin,', '- { exact: x-postern-secret }\n                          - { exact: origin,'))
+    expect((await ask('/open/x', ['X-Postern-Secret: guess'])).status).toBe(200)
+    expect(upstream.seen.at(-1)?.rawHeaders.join('\n')).not.toContain(SECRET)
+  })
+
   it('a shape of the config is the shape of a refusal that Envoy gives itself', async () => {
     const { ask, postern } = await started('errors: { shape: { error: "{{code}}", note: "100 % it\'s \\"down\\"", id: "{{request_id}}" } }\n')
     const told = await ask('/broken/x', [`Authorization: Bearer ${broken}`])

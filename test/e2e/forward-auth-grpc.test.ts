@@ -100,6 +100,11 @@ describe('who may call', () => {
     try {
       const statusOf = async (metadata: Record<string, string>, headers: Asked['headers'] = []) => (await call(guarded.grpcPort, checkRequest({ headers }), { metadata })).denied?.status
       expect([await statusOf({}), await statusOf({ 'x-postern-secret': 'wrong' }), await statusOf({ 'x-postern-secret': secret })]).toEqual([403, 403, undefined])
+      // Envoy Gateway can say it beside the request, and nowhere else.
+      const beside = async (value: string) => (await call(guarded.grpcPort, checkRequest({ context: { 'x-postern-secret': value } })))
+      expect([(await beside('wrong')).denied?.status, (await beside(secret)).denied]).toEqual([403, undefined])
+      // Whoever shows it in the request itself did not mean the upstream.
+      expect((await beside(secret)).remove).toContain('x-postern-secret')
       // What the client says of it is not the caller's word.
       expect(await statusOf({}, [['x-postern-secret', secret]])).toBe(403)
     } finally {

@@ -8,11 +8,11 @@ http://:${port} {
 	bind ${host}
 	# The order matters: directives that delete request headers would run after forward_auth and delete what it copied.
 	route {
-		forward_auth ${facts.postern} {
+		forward_auth ${facts.tls ? 'https://' : ''}${facts.postern} {
 			uri /_postern/forward
 			header_up X-Postern-Secret ${facts.secret ? '{env.POSTERN_SECRET}' : '""'}
 			copy_headers ${[...facts.identity, ...facts.stripped].join(' ')}
-		}
+${facts.tls ? '\t\t\ttransport http {\n\t\t\t\ttls_trusted_ca_certs /etc/caddy/postern-ca.pem\n\t\t\t}\n' : ''}		}
 		reverse_proxy ${facts.api}
 	}
 }

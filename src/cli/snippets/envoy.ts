@@ -1,5 +1,6 @@
+import { isIP } from 'node:net'
 import { outageReply } from './envoy-outage.ts'
-import type { Snippet, SnippetFacts } from './facts.ts'
+import { serverName, type Snippet, type SnippetFacts } from './facts.ts'
 
 /** What Postern reads besides the request line, Host and Authorization, which Envoy sends by itself. */
 export const askedHeaders = ({ credentials }: SnippetFacts): readonly string[] => [
@@ -14,13 +15,30 @@ export const copiedHeaders = ({ identity, credentials }: SnippetFacts): readonly
 
 const patterns = (names: readonly string[], indent: string): string => names.map((name) => `${indent}- { exact: ${name}, ignore_case: true }`).join('\n')
 
+/** Whom Envoy takes for Postern: who has a certificate for this address. */
+function overTls(address: string, protocol: string): string {
+  const name = serverName(address)
+  const ip = isIP(name) > 0
+  return `
+      transport_socket:
+        name: envoy.transport_sockets.tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext${ip ? '' : `
+          sni: ${name}`}
+          common_tls_context:
+            alpn_protocols: [${protocol}]
+            validation_context:
+              trusted_ca: { filename: /etc/envoy/postern-ca.pem }
+              match_typed_subject_alt_names: [{ san_type: ${ip ? 'IP_ADDRESS' : 'DNS'}, matcher: { exact: "${name}" } }]`
+}
+
 /** How Envoy speaks to Postern. Postern closes idle connections, and a check that is sent just then is lost: Envoy is to close them first. */
-const toPostern = ({ grpc, idleSeconds }: SnippetFacts): string => `
+const toPostern = ({ grpc, postern, tls, grpcTls, idleSeconds }: SnippetFacts): string => `
       typed_extension_protocol_options:
         envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
           "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
           common_http_protocol_options: { idle_timeout: ${idleSeconds}s }
-          explicit_http_config: { ${grpc === undefined ? 'http' : 'http2'}_protocol_options: {} }`
+          explicit_http_config: { ${grpc === undefined ? 'http' : 'http2'}_protocol_options: {} }${(grpc === undefined ? tls : grpcTls) ? overTls(grpc ?? postern, grpc === undefined ? 'http/1.1' : 'h2') : ''}`
 
 function cluster(name: string, address: string, protocol = ''): string {
   const [host = '', port = ''] = address.split(/:(?=\d+$)/)

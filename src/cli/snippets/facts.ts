@@ -1,5 +1,6 @@
 import { credentialHeaders, replacedHeaders } from '../../config/compile-forward-auth.ts'
 import { clientAddress } from '../../config/check-config.ts'
+import { checksAddress, checksTls } from '../../config/check-listeners.ts'
 import type { Address } from '../../config/scalars.ts'
 import type { Config } from '../../config/schema.ts'
 import type { WireSettings } from '../../model/gateway.ts'
@@ -13,6 +14,10 @@ export interface SnippetFacts {
   readonly postern: string
   /** `host:port` of the listener for gRPC, where there is one. */
   readonly grpc?: string
+  /** Postern speaks TLS where it is asked over HTTP. */
+  readonly tls: boolean
+  /** Postern speaks TLS where it is asked over gRPC. */
+  readonly grpcTls: boolean
   /** `host:port` of the API. */
   readonly api: string
   /** `host:port` where the calling proxy takes clients. */
@@ -53,6 +58,9 @@ export interface Outage {
 
 /** Stands in a text for the id of the request, until a snippet puts the word of its own language there. */
 export const REQUEST_ID = 'REQUEST-ID-OF-THE-CALLER'
+
+/** The name that the certificate at this address must have. */
+export const serverName = (address: string): string => address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
 
 /** A snippet: one or more files. */
 export type Snippet = ReadonlyMap<string, string>
@@ -107,8 +115,10 @@ export interface FactsInput {
 export function factsOf({ config, wire, authenticators, version, overrides = {} }: FactsInput): SnippetFacts {
   const { forward_auth, mode } = config
   return {
-    postern: overrides.postern ?? reachable(forward_auth?.listen ?? clientAddress(config)),
-    ...(forward_auth?.grpc && { grpc: reachable(forward_auth.grpc) }),
+    postern: overrides.postern ?? reachable(forward_auth?.listen ? checksAddress(forward_auth.listen) : clientAddress(config)),
+    ...(forward_auth?.grpc && { grpc: reachable(checksAddress(forward_auth.grpc)) }),
+    tls: (forward_auth?.listen ? checksTls(forward_auth.listen) : listenerSettings(config).tls) !== undefined,
+    grpcTls: forward_auth?.grpc !== undefined && checksTls(forward_auth.grpc) !== undefined,
     api: overrides.api ?? apiOf(config) ?? '127.0.0.1:3000',
     listen: overrides.listen ?? '127.0.0.1:8000',
     opsPort: config.ops === 'off' ? 9090 : config.ops.port,

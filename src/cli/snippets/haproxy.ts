@@ -1,4 +1,4 @@
-import type { Snippet, SnippetFacts } from './facts.ts'
+import { serverName, type Snippet, type SnippetFacts } from './facts.ts'
 
 const CLIENT_IP = { 'x-forwarded-for': 'src', 'x-real-ip': 'src', forwarded: '"for=" .. src' } as const
 
@@ -46,7 +46,7 @@ core.register_action("postern", { "http-req" }, function(txn)
   headers["x-forwarded-proto"] = { txn.f:ssl_fc() == 1 and "https" or "http" }
   headers["${facts.clientIp}"] = { ${CLIENT_IP[facts.clientIp]} }
 ${facts.secret ? '  headers["x-postern-secret"] = { secret }\n' : ''}
-  local answer = core.httpclient():get({ url = url, headers = headers, timeout = 2000 })
+  local answer = core.httpclient():get({ url = url, headers = headers, timeout = 2000${facts.tls ? ', dst = "abns@postern"' : ''} })
   if not answer or answer.status == 0 then return refuse(txn, 503) end
   if answer.status ~= 200 then return refuse(txn, answer.status, answer.headers, answer.body) end
   for _, name in ipairs(replaced) do
@@ -57,6 +57,14 @@ ${facts.secret ? '  headers["x-postern-secret"] = { secret }\n' : ''}
 end)
 `
 }
+
+/** The HTTP client compares certificates with nothing but a name that it resolves itself, so a server line speaks TLS in its place. */
+const overTls = ({ postern }: SnippetFacts): string => `
+# What the script asks goes on to Postern over TLS. Certificates are compared with names alone, never with addresses.
+listen postern
+  bind abns@postern
+  server postern ${postern} ssl verify required ca-file /etc/haproxy/postern-ca.pem verifyhost ${serverName(postern)} sni str(${serverName(postern)})
+`
 
 /** haproxy.cfg and the script that it loads. */
 export function haproxySnippet(facts: SnippetFacts): Snippet {
@@ -81,6 +89,6 @@ frontend clients
 
 backend api
   server api ${facts.api}
-`
+${facts.tls ? overTls(facts) : ''}`
   return new Map([['haproxy.cfg', text], ['postern.lua', lua(facts)]])
 }

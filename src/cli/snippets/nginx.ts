@@ -1,4 +1,4 @@
-import type { Snippet, SnippetFacts } from './facts.ts'
+import { serverName, type Snippet, type SnippetFacts } from './facts.ts'
 
 /** Statuses that nginx would turn into 500, and the two that it knows. */
 const STATUSES = [400, 401, 404, 405, 413, 414, 429, 431, 500, 503]
@@ -56,10 +56,18 @@ ${indented(copied.map((name) => `proxy_set_header ${name} $postern_set_${variabl
   }`
 }
 
+/** nginx compares with names alone, never with addresses. */
+const overTls = ({ postern }: SnippetFacts): string[] => [
+  'proxy_ssl_trusted_certificate /etc/nginx/postern-ca.pem;',
+  'proxy_ssl_verify on;',
+  'proxy_ssl_server_name on;',
+  `proxy_ssl_name ${serverName(postern)};`,
+]
+
 const checkLocation = (facts: SnippetFacts): string => `  location = /_postern_check {
     internal;
-    proxy_pass http://postern/_postern/nginx;
-    proxy_pass_request_body off;
+    proxy_pass http${facts.tls ? 's' : ''}://postern/_postern/nginx;
+${facts.tls ? `${indented(overTls(facts))}\n` : ''}    proxy_pass_request_body off;
     proxy_set_header Content-Length "";
     proxy_set_header Connection "";
     proxy_http_version 1.1;

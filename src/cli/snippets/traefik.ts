@@ -21,8 +21,8 @@ http:
   middlewares:
 ${secret}    postern:
       forwardAuth:
-        address: http://${facts.postern}/_postern/forward
-        trustForwardHeader: false
+        address: http${facts.tls ? 's' : ''}://${facts.postern}/_postern/forward
+${facts.tls ? '        tls: { ca: /etc/traefik/postern-ca.pem }\n' : ''}        trustForwardHeader: false
         maxResponseBodySize: 65536
         # Each of these is deleted from the client's request first, and then set when Postern returns it.
         authResponseHeaders:

@@ -13,6 +13,8 @@ export interface CheckRequest {
   readonly scheme: string
   /** Flat, names lower-case: every field line with `encode_raw_headers`, else one per name. Pseudo headers are left out. */
   readonly rawHeaders: readonly string[]
+  /** What the config of the caller says beside the request (`context_extensions`): never the client's word. */
+  readonly context: readonly (readonly [string, string])[]
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -28,9 +30,9 @@ function textOf(bytes: Uint8Array | undefined): string {
 
 const inner = (fields: readonly Field[], number: number): readonly Field[] => fieldsOf(bytesIn(fields, number) ?? new Uint8Array())
 
-/** `map<string, string> headers`: an entry is a message of key and value. */
-const mapped = (http: readonly Field[]): readonly (readonly [string, string])[] =>
-  http.filter(({ number }) => number === 3).map(({ bytes }) => {
+/** A `map<string, string>`: an entry is a message of key and value. */
+const mapped = (fields: readonly Field[], map: number): readonly (readonly [string, string])[] =>
+  fields.filter(({ number }) => number === map).map(({ bytes }) => {
     const entry = fieldsOf(bytes)
     return [textOf(bytesIn(entry, 1)), textOf(bytesIn(entry, 2))]
   })
@@ -50,9 +52,9 @@ const raw = (http: readonly Field[]): readonly (readonly [string, string])[] =>
 export function decodeCheckRequest(bytes: Uint8Array): CheckRequest {
   const attributes = inner(fieldsOf(bytes), 1)
   const http = inner(inner(attributes, 4), 2)
-  const lines = [...raw(http), ...mapped(http)].filter(([name]) => !name.startsWith(':'))
+  const lines = [...raw(http), ...mapped(http, 3)].filter(([name]) => !name.startsWith(':'))
   const of = (number: number): string => textOf(bytesIn(http, number))
-  return { method: of(2), path: of(4), host: of(5), scheme: of(6), rawHeaders: lines.flat() }
+  return { method: of(2), path: of(4), host: of(5), scheme: of(6), rawHeaders: lines.flat(), context: mapped(attributes, 10) }
 }
 
 type Fields = readonly (readonly [name: string, value: string])[]

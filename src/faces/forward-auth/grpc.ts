@@ -1,4 +1,4 @@
-import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Http2SecureServer, Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { DurationMs } from '../../base/time.ts'
 import { UNIX_PEER } from '../../wire/client-address.ts'
@@ -6,10 +6,13 @@ import { ambiguous } from '../../wire/refusal.ts'
 import { answerCheck, type ForwardAuthOptions } from './check.ts'
 import { type CheckRequest, decodeCheckRequest, encodePassage, encodeReply } from './check-messages.ts'
 import type { Dialect } from './dialect.ts'
-import { trustIn } from './trust.ts'
+import { createHttp2, type SecureListening } from './http2-server.ts'
+import { SECRET_HEADER, trustIn } from './trust.ts'
 
 export interface GrpcAuthorizationOptions extends Omit<ForwardAuthOptions, 'dedicated'> {
   readonly address: { readonly host: string; readonly port: number } | { readonly path: string }
+  /** Absent: HTTP/2 with prior knowledge, for the same machine, pod or mesh. */
+  readonly tls?: SecureListening
   readonly maxHeaders: number
   /** Checks at once; more are answered 503. */
   readonly maxInFlight: number
@@ -17,7 +20,7 @@ export interface GrpcAuthorizationOptions extends Omit<ForwardAuthOptions, 'dedi
   readonly messageTimeoutMs?: DurationMs
 }
 
-/** Envoy's ext_authz over gRPC, on a listener of its own: HTTP/2 without TLS, for the same machine, pod or mesh. */
+/** Envoy's ext_authz over gRPC, on a listener of its own. */
 export interface GrpcAuthorization {
   /** @throws (rejects) with the system's error when the address cannot be had */
   readonly listen: () => Promise<{ readonly host: string; readonly port: number } | { readonly path: string }>
@@ -89,6 +92,9 @@ function read(stream: ServerHttp2Stream, then: (body: Buffer) => void): void {
 /** A line per value, names as they are in HTTP/2. */
 const linesOf = (headers: IncomingHttpHeaders): string[] => Object.entries(headers).flatMap(([name, value]) => (name.startsWith(':') ? [] : [value ?? ''].flat().flatMap((each) => [name, each])))
 
+/** Where a caller shows its secret: metadata of the call, or what its own config says beside the request. Neither is the client's. */
+const shownIn = ({ context }: CheckRequest, headers: IncomingHttpHeaders): string[] => [...linesOf(headers), ...context.filter(([name]) => name.toLowerCase() === SECRET_HEADER).flat()]
+
 /** The request in a message, or undefined when it is none. */
 function decoded(body: Buffer): CheckRequest | undefined {
   const message = messageIn(body)
@@ -108,7 +114,7 @@ function check({ stream, headers, peer, overloaded }: Call, body: Buffer, option
   const { observer } = options
   const startedAt = performance.now()
   const message = { method: request.method, url: request.path, httpVersion: '1.1', rawHeaders: [...request.rawHeaders] }
-  const asked = { options: { ...options, dedicated: true }, gateway: options.gateway(), message, credentials: { rawHeaders: linesOf(headers) }, peer, overloaded, maxHeaders: options.maxHeaders, dialect: dialectOf(request), canAnswer: true, startedAt }
+  const asked = { options: { ...options, dedicated: true }, gateway: options.gateway(), message, credentials: { rawHeaders: shownIn(request, headers) }, peer, overloaded, maxHeaders: options.maxHeaders, dialect: dialectOf(request), canAnswer: true, startedAt }
   answerCheck(asked, ({ reply }) => reply?.status ?? 200, ({ passage, reply }) => {
     send(stream, passage ? encodePassage(passage) : encodeReply(reply))
     observer.answered({ face: 'forward_auth', method: request.method, status: reply?.status ?? 200, durationMs: performance.now() - startedAt })
@@ -125,7 +131,7 @@ function refuseStrangers(socket: Socket, options: GrpcAuthorizationOptions): voi
   if (!trustIn({ rawHeaders: [] }, { peer: socket.remoteAddress, dedicated: true }, gateway)) socket.destroy()
 }
 
-function serve(server: Http2Server, options: GrpcAuthorizationOptions): { readonly sessions: Set<Http2Session>; readonly count: () => number; readonly empty: () => Promise<void> } {
+function serve(server: Http2Server | Http2SecureServer, options: GrpcAuthorizationOptions): { readonly sessions: Set<Http2Session>; readonly count: () => number; readonly empty: () => Promise<void> } {
   const sessions = new Set<Http2Session>()
   let count = 0
   let wake = (): void => undefined
@@ -157,22 +163,23 @@ function serve(server: Http2Server, options: GrpcAuthorizationOptions): { readon
 
 /** Builds the listener that answers Envoy's ext_authz over gRPC. */
 export function createGrpcAuthorization(options: GrpcAuthorizationOptions): GrpcAuthorization {
-  const { address } = options
-  // Not imported: only who answers gRPC loads HTTP/2.
-  const { createServer } = process.getBuiltinModule('node:http2')
-  const server = createServer({ settings: { maxConcurrentStreams: 1_000, maxHeaderListSize: 16_384, enablePush: false }, maxSessionMemory: 32 })
+  const { address, tls } = options
+  const server = createHttp2(tls)
   const { sessions, count, empty } = serve(server, options)
+  let unfollow = (): void => undefined
   return {
     listen: () =>
       new Promise((resolve, reject) => {
         server.once('error', reject)
         server.listen('path' in address ? { path: address.path } : { host: address.host, port: address.port }, () => {
           server.off('error', reject)
+          if (tls && 'setSecureContext' in server) unfollow = tls.follow(server)
           const bound = server.address()
           resolve(bound !== null && typeof bound === 'object' ? { host: bound.address, port: bound.port } : { path: String(bound) })
         })
       }),
     drain: async (timeoutMs) => {
+      unfollow()
       server.close()
       for (const session of sessions) session.close()
       let timer: NodeJS.Timeout | undefined

@@ -6,6 +6,7 @@ import { withoutCookies } from '../../wire/cookies.ts'
 import { headerKinds } from '../../wire/header-kind.ts'
 import { rateLimitFields } from '../../wire/rate-limit-fields.ts'
 import type { Passage } from './dialect.ts'
+import { SECRET_HEADER } from './trust.ts'
 
 type Fields = readonly (readonly [name: string, value: string])[]
 
@@ -55,10 +56,13 @@ function removedFields(request: RequestDescription, { mutation, route }: Allow):
   return [...new Set([...mutation.remove, ...route.requestHeaders.remove, ...(bare ? ['cookie'] : [])])]
 }
 
+/** Where a gateway can show the secret only by writing it into the request, it must go no further. */
+const secretField = ({ forwardAuth }: Gateway): readonly string[] => ((forwardAuth?.secretDigests.length ?? 0) > 0 ? [SECRET_HEADER] : [])
+
 /** The fields of an answer that lets a request pass. A preflight passes as nobody: only the upstream can answer it. */
 export function passageOf(request: RequestDescription, decision: Allow | Answer, gateway: Gateway, now: number): Passage {
   const { owned, rateLimitFields: settings } = gateway.wire
-  if (decision.outcome === 'answer') return { fields: nobody(owned), credentials: credentialFields(request, decision, gateway), client: [], remove: [] }
+  if (decision.outcome === 'answer') return { fields: nobody(owned), credentials: credentialFields(request, decision, gateway), client: [], remove: secretField(gateway) }
   const { mutation, route, limits } = decision
   const kind = headerKinds(owned)
   const others = [...route.requestHeaders.set, ...mutation.set].filter(([name]) => kind(name).identity === undefined && !FRAMING.test(kind(name).folded))
@@ -66,6 +70,6 @@ export function passageOf(request: RequestDescription, decision: Allow | Answer,
     fields: [...identityFields(owned, mutation.set), ...others],
     credentials: credentialFields(request, decision, gateway),
     client: rateLimitFields(limits, settings, now),
-    remove: removedFields(request, decision),
+    remove: [...removedFields(request, decision), ...secretField(gateway)],
   }
 }
