@@ -197,6 +197,14 @@ describe('logging in to the page', () => {
     expect((await ask('GET', '/', { cookie: `postern_admin=${value(plain)}; postern_admin=x` })).status).toBe(303)
   })
 
+  it('is not held up by sessions that have ended, nor does a guess of somebody hold up who is logged in', async () => {
+    await start({ failed_authentication: { limit: '2/minute' } })
+    for (let n = 0; n < 5; n += 1) expect((await ask('GET', '/', { cookie: 'postern_admin=an-old-one' })).status).toBe(303)
+    const cookie = cookieOf(await form('/login', `token=${TOKEN}`))
+    for (const status of [401, 401, 429]) expect((await form('/login', 'token=wrong')).status).toBe(status)
+    expect((await ask('GET', '/', { cookie })).status).toBe(200)
+  })
+
   it('is possible once by the printed link, which is nobody\'s credential', async () => {
     await start()
     const { pathname, search } = new URL(face?.loginLink() ?? '')
