@@ -76,7 +76,7 @@ describe('the tables that are shipped', () => {
 })
 
 describe('a case that holds', () => {
-  it.each([
+  const rows: readonly (readonly [title: string, rest: string])[] = [
     ['a token of the only issuer', 'request: GET /orders/1, token: { claims: { sub: alice } }, expect: { outcome: allow, principal: alice, route: orders }'],
     ['a token of an issuer by its name', 'request: GET /orders/1, token: { issuer: "https://login.example.com/" }, expect: allow'],
     ['a token of another signer', 'request: GET /orders/1, token: { signed_by: stranger, algorithm: RS256 }, expect: { reason: jwt_unknown_kid }'],
@@ -101,8 +101,14 @@ describe('a case that holds', () => {
     ['a refusal that is let pass', 'request: GET /seen, expect: { observed: true, code: credential_missing, status: 401, stage: authenticate }'],
     ['a quota that just suffices', 'request: GET /few, times: 2, expect: allow'],
     ['a quota that is spent', 'request: GET /few, times: 3, expect: { code: quota_exceeded, status: 429 }'],
-  ])('is %s', async (_title, rest) => {
-    expect(await table(one(rest))).toMatchObject({ code: 0, words: expect.stringContaining('✓ it\n') })
+  ]
+  let said: Said
+  beforeAll(async () => {
+    said = await table(rows.map(([title, rest]) => `  - { name: ${title}, ${rest} }`).join('\n'))
+  })
+
+  it.each(rows)('is %s', (title) => {
+    expect(said).toMatchObject({ code: 0, words: expect.stringContaining(`✓ ${title}\n`) })
   })
 
   it('begins with unspent quotas, whatever came before', async () => {
@@ -225,6 +231,20 @@ describe('a table that is wrong', () => {
   it('is said as data with --json', async () => {
     const { code, out } = await table(one('request: GET /few, expect: maybe'), { options: { json: true } })
     expect([code, JSON.parse(out)]).toMatchObject([78, { ok: false, errors: [{ line: 4, path: 'cases.0.expect' }] }])
+  })
+})
+
+describe('a config whose stores are elsewhere', () => {
+  it('is tested without asking for them', async () => {
+    const config = CONFIG.replace('store: keys.db', 'store: "rediss://keys.example.com:6380"').replace('client_ip:', 'store: "redis://counters.example.com"\ndeny_list: { store: "postgres://postern@denials.example.com/postern" }\nclient_ip:')
+    const cases = `${one('request: GET /orders/1, key: { issued: { owner: bob } }, expect: { outcome: allow, principal: bob }')}\n  - { name: spent, request: GET /few, times: 3, expect: { code: quota_exceeded } }`
+    expect(await table(cases, { config })).toMatchObject({ code: 0 })
+  })
+
+  it('has the keys that it imports before the first case', async () => {
+    writeFileSync(join(folder, 'api-keys.json'), JSON.stringify([{ key: 'plain-old-key-1', userId: 'bob', createdAt: '2024-01-01T00:00:00Z' }]))
+    const config = CONFIG.replace('store: keys.db', 'store: keys.db, import: api-keys.json')
+    expect(await table(one('request: GET /orders/1, key: plain-old-key-1, expect: { outcome: allow, principal: bob }'), { config })).toMatchObject({ code: 0 })
   })
 })
 

@@ -28,14 +28,14 @@ function configOf({ table: { config }, loaded: { pathOf } }: { readonly table: T
   return relative(invocation.cwd, pathOf(config)) || config
 }
 
-function open(file: string, invocation: Invocation): Opened {
+async function open(file: string, invocation: Invocation): Promise<Opened> {
   const loaded = loadTable(file)
   const { table, pathOf } = loaded
   if (!table) return { mistakes: loaded.mistakes }
   const config = configOf({ table, loaded }, invocation)
   if (config === undefined) return { mistakes: loaded.placed([{ path: ['config'], message: 'missing – expected the config that this table is about, here or with -c' }]) }
   try {
-    const subject = openSubject(config, table, new Map(Object.entries(table.files).map(([name, text]) => [pathOf(name), text])))
+    const subject = await openSubject(config, table, new Map(Object.entries(table.files).map(([name, text]) => [pathOf(name), text])))
     return { loaded, table, subject, config }
   } catch (error) {
     if (!(error instanceof ConfigFileError)) throw error
@@ -71,7 +71,7 @@ function tell({ tables, coverage, threshold }: Report, { terminal, options }: In
 /** `postern test FILE…`: the real pipe, with throw-away keys and nobody asked. Exit 0 when every case holds, 1 when not, 78 for a wrong file. */
 export const run: Run = async (invocation) => {
   const threshold = thresholdOf(invocation)
-  const opened = invocation.positionals.map((file) => open(file, invocation))
+  const opened = await Promise.all(invocation.positionals.map((file) => open(file, invocation)))
   const good = opened.filter((each) => 'subject' in each)
   try {
     const planned = good.map((each) => ({ ...each, ...planTable(each.table, each.subject) }))

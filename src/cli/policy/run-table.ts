@@ -93,7 +93,8 @@ async function resultOf(prepared: Prepared, { defaults, now }: Table, subject: S
   subject.unspend()
   try {
     const outcome = await ask(prepared, defaults, subject)
-    return { name: row.name, path, differences: differencesOf(expectationOf(row.expect), outcome), explanation: outcome.explanation }
+    const faults = subject.faults().map((error): Difference => ({ what: 'fault', expected: 'none', got: error instanceof Error ? error.message : String(error) }))
+    return { name: row.name, path, differences: [...differencesOf(expectationOf(row.expect), outcome), ...faults], explanation: outcome.explanation }
   } catch (error) {
     if (!(error instanceof KeyActRefused)) throw error
     return { name: row.name, path, differences: [{ what: 'key', expected: 'a key that can be issued', got: error.message }] }
