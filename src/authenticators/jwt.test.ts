@@ -2,7 +2,7 @@ import { createHmac, createSecretKey, generateKeyPairSync, sign } from 'node:cry
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportSPKI, importJWK, SignJWT, type CryptoKey } from 'jose'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { request } from '../../test/support/described.ts'
 import { startIssuer, type Issuer } from '../../test/support/issuer.ts'
 import { createManualTime, type ManualTime } from '../../test/support/manual-time.ts'
@@ -287,6 +287,23 @@ describe('whose and for whom (T37)', () => {
 
   it('leaves the token of a stranger to another authenticator, and says what it saw', async () => {
     expect(await answered(await other.mint())).toMatchObject({ kind: 'not_applicable', reason: 'jwt_issuer_mismatch', evidence: { seen: other.url, expected: [issuer.url] } })
+  })
+
+  it('takes a token of another issuer apart once, however often it passes by', async () => {
+    const { authenticator } = created()
+    const token = await other.mint()
+    const parse = vi.spyOn(JSON, 'parse')
+    try {
+      const first = authenticator.verify(credential(token), time.clock())
+      expect(parse).toHaveBeenCalled()
+      parse.mockClear()
+      expect(authenticator.verify(credential(token), time.clock())).toEqual(first)
+      expect(parse).not.toHaveBeenCalled()
+      expect(authenticator.verify(credential(await other.mint({ sub: 'bob' })), time.clock())).toMatchObject({ kind: 'not_applicable' })
+      expect(parse).toHaveBeenCalled()
+    } finally {
+      parse.mockRestore()
+    }
   })
 
   it('says which audience it saw', async () => {

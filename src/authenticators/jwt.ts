@@ -6,6 +6,7 @@ import type { Authenticator, Verification } from '../model/ports.ts'
 import type { IdentifiedPrincipal } from '../model/principal.ts'
 import type { RejectionReason } from '../model/reason.ts'
 import { carrierOf, challengeOf, createExtract, locationsOf, type Carrier } from './carriers.ts'
+import { createForeignTokens } from './foreign-tokens.ts'
 import { identityClaimsOf, type IdentityPointers } from './identity-claims.ts'
 import { claimOf, expiryOf, judgeClaims, shown, type ClaimConstraint, type ClaimRules, type TypPolicy } from './jwt-claims.ts'
 import { isHeld, verifySignature, type Pin, type SigningKeys } from './jwt-signature.ts'
@@ -125,6 +126,7 @@ function trustedOf(settings: JwtSettings): ReadonlyMap<string, Trusted> {
 export function createJwtAuthenticator(settings: JwtSettings, { observer, cache }: JwtDeps): Authenticator {
   const { id, carriers, maxTokenLength, clockToleranceMs, maxAgeMs } = settings
   const trusted = trustedOf(settings)
+  const foreign = createForeignTokens()
 
   async function checked(credential: Credential, token: TokenShape, issuer: Trusted, now: EpochMs): Promise<Verification> {
     const { issuers, audience, algorithms, rules, keys } = issuer
@@ -151,10 +153,15 @@ export function createJwtAuthenticator(settings: JwtSettings, { observer, cache 
     const principal = remembered(credential, now)
     observer.cached('verified', principal ? 'hit' : 'miss')
     if (principal) return { kind: 'authenticated', principal }
+    const known = foreign.get(credential.value)
+    if (known) return known
     const token = readToken(credential.value, maxTokenLength)
     if (token.kind === 'fault') return rejected(token.reason, { detail: token.detail })
     const issuer = issuerOf(token, trusted)
-    if ('kind' in issuer) return issuer
+    if ('kind' in issuer) {
+      foreign.set(credential.value, issuer)
+      return issuer
+    }
     const fault = headerFault(token, issuer)
     if (fault) return rejected(fault, { ...evidenceOf(token), expected: issuer.algorithms })
     return checked(credential, token, issuer, now).catch((error: unknown): Verification => ({ kind: 'unavailable', dependency: id, cause: `the signature could not be checked: ${error instanceof Error ? error.name : 'failed'}` }))
