@@ -1,5 +1,4 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +8,7 @@ import { bareNodeRss, startPostern, watchPeak, type PosternPlace, type RunningPo
 import { startUpstream } from './endurance-upstream.ts'
 import { getRequest, run } from './load.ts'
 import { issue } from './tokens.ts'
+import { download, upload } from './transfer.ts'
 
 /** `npm run bench:endurance [-- --only idle,transfer,sockets,drain]`: memory, start, streams, tunnels and the end of a built Postern. */
 
@@ -40,35 +40,6 @@ async function idle(place: PosternPlace): Promise<void> {
   details['idle'] = { readyMs: ready, rssMiB: memory, bareNodeMiB: bare }
   add('idle RSS', `${median(memory).toFixed(1)} MiB, ${median(bare).toFixed(1)} of it a bare Node with an empty node:http server`, '95 MiB', Math.max(...memory) <= 95)
   add('ready', `${median(ready).toFixed(0)} ms (worst of ${STARTS}: ${Math.max(...ready).toFixed(0)})`, '600 ms, median', median(ready) <= 600)
-}
-
-function upload(port: number, token: string, bytes: number): Promise<number> {
-  const piece = Buffer.alloc(64 * 1024, 'x')
-  return new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, path: '/sink', method: 'POST', agent: false, headers: { authorization: `Bearer ${token}`, 'content-length': bytes } }, (answer) => {
-      let text = ''
-      answer.on('data', (chunk) => (text += chunk)).on('end', () => resolve(Number(text)))
-    }).on('error', reject)
-    let left = bytes
-    const more = (): void => {
-      while (left > 0) {
-        const next = left < piece.length ? piece.subarray(0, left) : piece
-        left -= next.length
-        if (!sent.write(next)) return void sent.once('drain', more)
-      }
-      sent.end()
-    }
-    more()
-  })
-}
-
-function download(port: number, token: string, bytes: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port, path: `/source/${bytes}`, agent: false, headers: { authorization: `Bearer ${token}` } }, (answer) => {
-      let count = 0
-      answer.on('data', (chunk: Buffer) => (count += chunk.length)).on('end', () => resolve(count)).on('error', reject)
-    }).on('error', reject).end()
-  })
 }
 
 /** Each in a process of its own, right after its start: nothing that was held before hides what the transfer needs. */

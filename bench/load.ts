@@ -6,6 +6,8 @@ export interface Load {
   readonly bytes: (n: number) => Buffer
   readonly requests: number
   readonly connections: number
+  /** Requests on their way at a time; default: one on each connection. */
+  readonly atOnce?: number
   /** The status that every answer must have: a benchmark of error answers is worth nothing. */
   readonly status: number
 }
@@ -26,11 +28,20 @@ function answerLength(bytes: Buffer): number {
   return bytes.length >= total ? total : 0
 }
 
-export function open(port: number): Promise<Socket> {
+function open(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => resolve(socket))
     socket.once('error', reject)
   })
+}
+
+/** How many connections are opened at once: no more than a listener keeps waiting. */
+const AT_ONCE = 100
+
+export async function openAll(port: number, count: number): Promise<Socket[]> {
+  const sockets: Socket[] = []
+  while (sockets.length < count) sockets.push(...(await Promise.all(Array.from({ length: Math.min(AT_ONCE, count - sockets.length) }, () => open(port)))))
+  return sockets
 }
 
 /** The bytes of a GET with these header lines. */
@@ -53,31 +64,34 @@ export function eachAnswer(socket: Socket, status: number, then: () => void, fai
 }
 
 /**
- * Sends a fixed number of requests over keep-alive connections to loopback, one at a time on each, and stops.
+ * Sends a fixed number of requests over keep-alive connections to loopback, one at a time on each, and stops. Connections take turns.
  *
  * @throws when an answer has another status, or a connection ends early
  */
-export async function run({ port, bytes, requests, connections, status }: Load): Promise<LoadResult> {
+export async function run({ port, bytes, requests, connections, atOnce = connections, status }: Load): Promise<LoadResult> {
   const latencies = new Float64Array(requests)
   let [sent, done] = [0, 0]
-  const sockets = await Promise.all(Array.from({ length: Math.min(connections, requests) }, () => open(port)))
+  const sockets = await openAll(port, Math.min(connections, requests))
+  const idle = [...sockets]
   const start = performance.now()
   try {
     await new Promise<void>((resolve, reject) => {
+      const began = new Map<Socket, number>()
+      const next = (): void => {
+        const socket = sent < requests ? idle.shift() : undefined
+        if (!socket) return
+        began.set(socket, performance.now())
+        socket.write(bytes(sent++))
+      }
       for (const socket of sockets) {
-        let at = 0
-        const next = (): void => {
-          if (sent >= requests) return
-          at = performance.now()
-          socket.write(bytes(sent++))
-        }
         eachAnswer(socket, status, () => {
-          latencies[done++] = performance.now() - at
+          latencies[done++] = performance.now() - (began.get(socket) ?? 0)
+          idle.push(socket)
           if (done === requests) resolve()
           else next()
         }, reject)
-        next()
       }
+      for (let n = 0; n < atOnce; n += 1) next()
     })
     return { seconds: (performance.now() - start) / 1000, latencies: latencies.sort() }
   } finally {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { eachAnswer, type Load, open } from './load.ts'
+import { eachAnswer, type Load, openAll } from './load.ts'
 
 /**
  * Sends requests at a steady rate whatever the answers do, each on a connection that is free. A request counts from when it was due, so that
@@ -11,7 +11,7 @@ import { eachAnswer, type Load, open } from './load.ts'
  */
 export async function runPaced({ port, bytes, requests, connections, status }: Load, perSecond: number): Promise<Float64Array> {
   const latencies = new Float64Array(requests)
-  const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)))
+  const sockets = await openAll(port, connections)
   const free = [...sockets]
   const dueOf = new Map<Socket, number>()
   const start = performance.now()

@@ -1,29 +1,30 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { addedLatency } from './added-latency.ts'
 import { flag, numberArgument, textArgument } from './arguments.ts'
 import { checkTargets } from './check-targets.ts'
 import { decideBench } from './decide.ts'
 import { describeMachine } from './machine.ts'
+import { writePages } from './pages.ts'
 import { peers } from './peers/all.ts'
 import { JWT, startPostern } from './postern.ts'
 import { posternTargets } from './postern-targets.ts'
 import { ratiosOf } from './ratios.ts'
 import { inRounds } from './rounds.ts'
 import { type Scene, setScene } from './scene.ts'
-import { type BenchResult, benchText, withBenchText } from './table.ts'
+import { type BenchResult, benchText } from './table.ts'
 import type { Target } from './target.ts'
 
 /**
- * `npm run bench [-- --peers] [--rounds N] [--requests N] [--warmup N] [--minutes N] [--only PATTERN] [--readme]`: CPU time per request, side
- * by side in one run, medians of interleaved rounds. `--only` tries a part, and writes no results.
+ * `npm run bench [-- --peers] [--rounds N] [--requests N] [--warmup N] [--minutes N] [--only PATTERN]`: CPU time per request, side by side
+ * in one run, medians of interleaved rounds. Results go into `results/` and from there into the pages. `--only` tries a part, and writes nothing.
  */
 const WITH_PEERS = flag('peers')
 const ROUNDS = numberArgument('rounds', 5)
 const REQUESTS = numberArgument('requests', WITH_PEERS ? 8_000 : 20_000)
 /** The code of a server that runs for days is compiled: Node needs tens of thousands of requests for that. */
 const WARMUP = numberArgument('warmup', WITH_PEERS ? 40_000 : 60_000)
-const MINUTES = numberArgument('minutes', 8)
+const MINUTES = numberArgument('minutes', 7)
 const ONLY = textArgument('only', '')
 
 /** Rates and rounds of what is asked at a steady pace. */
@@ -63,8 +64,7 @@ function keep(result: BenchResult): void {
   const results = join(import.meta.dirname, 'results')
   mkdirSync(results, { recursive: true })
   writeFileSync(join(results, WITH_PEERS ? 'peers.json' : 'latest.json'), `${JSON.stringify(result, undefined, 2)}\n`)
-  const readme = join(import.meta.dirname, '..', 'README.md')
-  if (flag('readme') && !WITH_PEERS) writeFileSync(readme, withBenchText(readFileSync(readme, 'utf8'), result))
+  writePages()
 }
 
 const began = performance.now()

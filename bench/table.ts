@@ -42,6 +42,3 @@ export function benchText({ at, command, machine, versions, decideUs, rows, rati
 
 /** A page whose block of this name between two marks holds this text. */
 export const withBlock = (page: string, name: string, text: string): string => page.replace(new RegExp(`<!-- ${name} -->\\n[\\s\\S]*?<!-- /${name} -->`), () => `<!-- ${name} -->\n${text}\n<!-- /${name} -->`)
-
-/** A README with the block of this result. */
-export const withBenchText = (readme: string, result: BenchResult): string => withBlock(readme, 'bench', benchText(result))

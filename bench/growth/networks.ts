@@ -1,0 +1,70 @@
+import { canonicalIp, createCidrSet } from '../../src/base/cidr.ts'
+import { clientAddressOf } from '../../src/wire/client-address.ts'
+import { cpuPer, type Dimension } from './dimension.ts'
+
+const SIZES = [10, 1_000, 100_000]
+const CHECKS = 2_000
+
+/** Every second /24 from 20.0.0.0 on, so that nothing can be merged. */
+const ipv4 = (n: number): string => `${20 + (n >> 15)}.${(n >> 7) & 255}.${(n & 127) * 2}.0/24`
+/** Every second /48 of a /31. */
+const ipv6 = (n: number): string => `2001:${(0xdb8 + (n >> 15)).toString(16)}:${((n & 32_767) * 2).toString(16)}::/48`
+
+const networks = (size: number, of: (n: number) => string): string[] => Array.from({ length: size }, (_, n) => of(n))
+
+const inside = (network: string): string => canonicalIp(network.replace(/0\/24$/, '9').replace(/::\/48$/, '::9')) ?? ''
+/** In the gap behind a network. */
+const outside = (network: string): string => canonicalIp(network.replace(/(\d+)\.0\/24$/, (_all, third: string) => `${Number(third) + 1}.9`).replace(/([0-9a-f]+)::\/48$/, (_all, third: string) => `${(Number.parseInt(third, 16) + 1).toString(16)}::9`)) ?? ''
+
+const membership = (name: string, of: (n: number) => string, asked: (network: string) => string, expected: boolean): Dimension => ({
+  name,
+  unit: 'CPU µs/check',
+  sizes: SIZES,
+  prepare: (size) => {
+    const entries = networks(size, of)
+    const set = createCidrSet(entries)
+    const ips = Array.from({ length: Math.min(size, 500) }, (_, n) => asked(entries[Math.floor((n * size) / Math.min(size, 500))] ?? ''))
+    return {
+      cost: () => cpuPer(CHECKS, (n) => {
+        if (set.contains(ips[n % ips.length] ?? '') !== expected) throw new Error(`${ips[n % ips.length]} was not judged as it should be`)
+      }),
+    }
+  },
+})
+
+/** A client behind three trusted hops. */
+const trusted: Dimension = {
+  name: 'trusted proxies, three hops',
+  unit: 'CPU µs/request',
+  sizes: SIZES,
+  prepare: (size) => {
+    const entries = networks(size, ipv4)
+    const trust = { trustedProxies: createCidrSet(entries), clientIpHeaders: ['x-forwarded-for'] as const }
+    const hop = (share: number): string => inside(entries[Math.floor((size - 1) * share)] ?? '')
+    const headers = new Map([['x-forwarded-for', [`203.0.113.7, ${hop(0.5)}, ${hop(0.1)}`]]])
+    return {
+      cost: () => cpuPer(CHECKS, () => {
+        const address = clientAddressOf({ peer: hop(0.9), headers, trust })
+        if (!('client' in address) || address.client.ip !== '203.0.113.7') throw new Error('the client was not found')
+      }),
+    }
+  },
+}
+
+const compiling: Dimension = {
+  name: 'networks while a config is loaded',
+  unit: 'CPU µs/network',
+  sizes: [100, 1_000, 100_000],
+  prepare: (size) => {
+    const entries = networks(size, ipv4)
+    return { cost: async () => (await cpuPer(1, () => createCidrSet(entries))) / size }
+  },
+}
+
+export const cidrs: readonly Dimension[] = [
+  membership('allowed networks, IPv4', ipv4, inside, true),
+  membership('denied networks, IPv4', ipv4, outside, false),
+  membership('allowed networks, IPv6', ipv6, inside, true),
+  trusted,
+  compiling,
+]
