@@ -149,6 +149,7 @@ describe('a case that does not hold', () => {
 
   it.each([
     ['a refusal that is let pass is not simply allowed', 'request: GET /seen, expect: allow', 'observed  expected false, got true'],
+    ['a route that refuses is named', 'request: GET /never, expect: allow', 'never, which refuses'],
     ['another route', 'request: GET /few, expect: { outcome: allow, route: orders }', 'route  expected orders, got few'],
     ['a header that is there', 'request: { path: /few, headers: { Accept: text/plain } }, expect: { outcome: allow, headers: { Accept: null } }', 'header Accept  expected nothing, got text/plain'],
     ['a header of a request that is not sent on', 'request: GET /orders/1, expect: { outcome: allow, headers: { X-User-Id: alice } }', 'header X-User-Id  expected alice, got nothing: it is not sent on'],

@@ -1,7 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { EpochMs } from '../../base/time.ts'
-import type { Allow } from '../../model/decision.ts'
 import type { ExchangedEvent } from '../../model/event.ts'
 import type { UpstreamSettings } from '../../model/gateway.ts'
 import { answerHeaders } from '../../wire/answer-headers.ts'
@@ -9,15 +7,9 @@ import { causeOf, ExchangeEnded, failureOf } from './failure.ts'
 import type { Handshake } from './handshake.ts'
 import { outboundHeaders, outboundPath } from './outbound.ts'
 import { mistakeIn, relayAnswer } from './other-answer.ts'
+import { firstExpiry } from './proof-end.ts'
 import type { Tunnels } from './tunnels.ts'
 import { type Allowed, answered, refuse } from './upgrading.ts'
-
-/** When the first of the proofs ends that opened a tunnel. Where refusals are let pass, what is open stays open. */
-function firstExpiry({ route, principals: { primary, byAuthenticator } }: Allow): EpochMs | undefined {
-  if (route.observe) return undefined
-  const instants = [primary, ...byAuthenticator.values()].flatMap((principal) => (principal.kind === 'identified' && principal.expiresAt !== undefined ? [principal.expiresAt] : []))
-  return instants.length === 0 ? undefined : Math.min(...instants)
-}
 
 /** A handshake under way. It ends once: agreed, answered otherwise, failed, or left by the client. */
 interface Shaking {

@@ -4,10 +4,10 @@ import type { Allow } from '../../model/decision.ts'
 import { SILENT } from '../../model/event.ts'
 import { createVigil, type Vigil } from './vigil.ts'
 
-const decisionOf = (ended: (() => MaybePromise<boolean>) | undefined): Allow => {
+const decisionOf = (ended: (() => MaybePromise<boolean>) | undefined, observe = false): Allow => {
   const principal = { kind: 'identified', subject: 'alice' }
   const uses = [{ authenticator: { id: 'jwt', ...(ended && { ended }) } }]
-  return { route: { authentication: { mode: 'any', uses } }, principals: { primary: principal, byAuthenticator: new Map([['jwt', principal]]) } } as unknown as Allow
+  return { route: { authentication: { mode: 'any', uses }, observe }, principals: { primary: principal, byAuthenticator: new Map([['jwt', principal]]) } } as unknown as Allow
 }
 
 describe('the vigil', () => {
@@ -23,6 +23,10 @@ describe('the vigil', () => {
 
   it('does not watch proofs that only expire', () => {
     expect(vigil.watch(decisionOf(undefined), () => undefined)).toBeUndefined()
+  })
+
+  it('does not watch where refusals are let pass', () => {
+    expect(vigil.watch(decisionOf(() => true, true), () => undefined)).toBeUndefined()
   })
 
   it.each([['at once', (over: boolean) => over], ['later', (over: boolean) => Promise.resolve(over)]])('ends once what is answered %s to have ended', async (_when, answer) => {
