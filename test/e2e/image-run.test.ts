@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { freePort } from '../support/running-postern.ts'
+import { imageSizes } from '../support/image-sizes.ts'
 import { BASES, makeBases, missingForImages, openWorkshop, type Workshop } from '../support/image-workshop.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -36,16 +37,8 @@ describe.skipIf(reason !== undefined)('the image, built by the Dockerfile as it 
   afterAll(() => shop.close(), 60_000)
 
   it('adds at most 15 MB of compressed layers to its base', () => {
-    rmSync(join(shop.folder, 'saved'), { recursive: true, force: true })
-    shop.run('podman', 'save', '--format', 'oci-dir', '-o', join(shop.folder, 'saved'), IMAGE)
-    const blob = (digest: string): string => readFileSync(join(shop.folder, 'saved', 'blobs', digest.replace(':', '/')), 'utf8')
-    const index = JSON.parse(readFileSync(join(shop.folder, 'saved', 'index.json'), 'utf8')) as { manifests: { digest: string }[] }
-    const { layers } = JSON.parse(blob(index.manifests[0]!.digest)) as { layers: { size: number; mediaType: string }[] }
-    const ofBase = (JSON.parse(shop.run('podman', 'image', 'inspect', BASES.runtime)) as { RootFS: { Layers: string[] } }[])[0]!.RootFS.Layers.length
-    const size = (some: typeof layers): number => some.reduce((sum, layer) => sum + layer.size, 0)
-    expect(layers.every(({ mediaType }) => mediaType.endsWith('tar+gzip'))).toBe(true)
-    const [base, ours] = [size(layers.slice(0, ofBase)), size(layers.slice(ofBase))]
-    process.stderr.write(`image, compressed: base ${base} bytes, application ${ours} bytes, total ${base + ours} bytes\n`)
+    const { base, application: ours, total } = imageSizes(shop, IMAGE)
+    process.stderr.write(`image, compressed: base ${base} bytes, application ${ours} bytes, total ${total} bytes\n`)
     expect(ours).toBeGreaterThan(100_000)
     expect(ours).toBeLessThan(15_000_000)
   }, 120_000)
