@@ -6,6 +6,7 @@ import { checkAttack } from './doctor/check-attack.ts'
 import { drainCheck, mountCheck, nodeCheck, trustCheck } from './doctor/config-checks.ts'
 import { type Diagnosis, ok, warning } from './doctor/diagnosis.ts'
 import { liveAttack } from './doctor/live-attack.ts'
+import { peersCheck } from './doctor/live-peers.ts'
 import { networkChecks } from './doctor/network-checks.ts'
 import { selfAttack } from './doctor/self-attack.ts'
 
@@ -41,7 +42,7 @@ async function examine(invocation: Invocation, live: string | undefined): Promis
       ...(await networkChecks(compiled, { env, issuers: issuersOf(loaded) })),
       ...(await selfAttack(config, compiled.gateway)),
       ...(await checkAttack(compiled.gateway)),
-      ...(live === undefined ? [] : await liveAttack(live, compiled.gateway)),
+      ...(live === undefined ? [] : [...(await peersCheck(config)), ...(await liveAttack(live, compiled.gateway))]),
     ]
   } finally {
     await resources.closeAll()

@@ -14,7 +14,9 @@ import type { OpsFace } from '../faces/ops/server.ts'
 import type { Gateway } from '../model/gateway.ts'
 import type { Observer } from '../model/event.ts'
 import type { Log } from '../observe/log.ts'
+import { withPeerCensus, type PeerCensus } from '../observe/peer-census.ts'
 import { withRecent, type Recent } from '../observe/recent.ts'
+import { takeConsole } from '../observe/take-console.ts'
 import { startAdmin } from './admin-listener.ts'
 import { createDataFaces, type DataFaces } from './data-faces.ts'
 import { listenError } from './listen-error.ts'
@@ -63,6 +65,8 @@ interface Parts {
   readonly resources: Resources
   /** What the admin page shows of the past; undefined where there is none. */
   readonly recent: Recent | undefined
+  /** Who speaks for clients. */
+  readonly peers: PeerCensus['seen']
 }
 
 interface Life { started: boolean; draining: boolean }
@@ -80,7 +84,9 @@ function build({ file, env, color, compile, watch = (observer) => observer }: In
   let gateway: Gateway | undefined
   const watching = startWatching({ config: loaded.config, gateway: () => gateway, color })
   const { log, metrics } = watching
-  const { observer, recent } = withPage(loaded.config, watch(watching.observer))
+  takeConsole(log)
+  const census = withPeerCensus(watch(watching.observer))
+  const { observer, recent } = withPage(loaded.config, census.observer)
   const clock = Date.now
   const resources = createResources({ clock, observer })
   const building = { resources, ...(compile && { options: compile }) }
@@ -98,7 +104,7 @@ function build({ file, env, color, compile, watch = (observer) => observer }: In
   const keyStores = (): readonly KeyStoreReport[] => keyStoreReports(reloads.current().loaded.config, resources)
   const proxy = createDataFaces({ config: loaded.config, gateway: () => reloads.current().compiled.gateway, observer, clock, pools })
   announce(first, watching)
-  return { watching, pools, reloads, proxy, recent, sources: { reloads, upstreamState: pools.state, keyStores, clock }, resources }
+  return { watching, pools, reloads, proxy, recent, peers: census.seen, sources: { reloads, upstreamState: pools.state, keyStores, clock }, resources }
 }
 
 /** State that the metrics only read when somebody looks. */
@@ -116,11 +122,11 @@ function reportBeforeScrape({ watching: { metrics }, reloads, sources, resources
   })
 }
 
-async function startOps({ ops }: Config, { watching, sources }: Parts, life: Life): Promise<OpsFace | undefined> {
+async function startOps({ ops }: Config, { watching, sources, peers }: Parts, life: Life): Promise<OpsFace | undefined> {
   if (ops === 'off') return undefined
   // A config that turns it off does not load it.
   const { createOpsFace } = await import('../faces/ops/server.ts')
-  const face = createOpsFace({ address: ops, status: () => ({ ...life, checks: opsChecks(sources) }), metrics: watching.metrics })
+  const face = createOpsFace({ address: ops, status: () => ({ ...life, checks: opsChecks(sources) }), metrics: watching.metrics, peers })
   await face.listen().catch((error: unknown) => {
     throw listenError('ops', ops, error)
   })

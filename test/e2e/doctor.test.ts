@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { drainCheck, mountCheck, mountPoints, nodeCheck, trustCheck } from '../../src/cli/doctor/config-checks.ts'
 import type { Diagnosis } from '../../src/cli/doctor/diagnosis.ts'
+import { peersCheck } from '../../src/cli/doctor/live-peers.ts'
 import { clockCheck } from '../../src/cli/doctor/network-checks.ts'
 import { selfAttack } from '../../src/cli/doctor/self-attack.ts'
 import { compile } from '../../src/config/compile.ts'
@@ -38,6 +39,30 @@ describe('what a config alone tells', () => {
     const found = mountCheck({ watched: ['/etc/postern/postern.yaml', '/etc/postern/jwt secret'] }, mountPoints(mountinfo))
     expect(found.map(({ level, text }) => [level, text.startsWith('/etc/postern/jwt secret')])).toEqual([['warning', true]])
     expect(mountCheck({ watched: ['/etc/postern/postern.yaml'] }, ['/', '/etc/postern'])[0]!.level).toBe('ok')
+  })
+})
+
+describe('peers that were seen', () => {
+  const said = async (peers: unknown, more: Record<string, unknown> = {}): Promise<readonly Diagnosis[]> => {
+    const port = await serve((_request, response) => response.end(JSON.stringify({ peers, others: 0 })))
+    return peersCheck(configOf({ ops: `127.0.0.1:${port}`, ...more }))
+  }
+  const seen = { peer: '10.0.3.7', believed: 0, ignored: 0, refused: 0 }
+
+  it.each<[string, object, Record<string, unknown>, Diagnosis['level'], RegExp]>([
+    ['one that may speak for clients', { believed: 7 }, {}, 'ok', /10\.0\.3\.7 speaks for clients/],
+    ['one whose word is not believed', { ignored: 3 }, {}, 'warning', /named another client in 3 requests[^]*trusted_proxies/],
+    ['one that asks and is not answered', { refused: 5 }, {}, 'warning', /asked for 5 decisions[^]*trusted_proxies/],
+    ['one that does not know the secret', { refused: 5 }, { forward_auth: { secret: 's'.repeat(16) } }, 'warning', /X-Postern-Secret/],
+  ])('%s', async (_what, counts, more, level, words) => {
+    const found = await said([{ ...seen, ...counts }], more)
+    expect(found.map(({ level: is, text, fix }) => [is, words.test(`${text} ${fix}`)])).toEqual([[level, true]])
+  })
+
+  it('nobody can say when the ops listener does not answer, or answers something else', async () => {
+    expect((await said('nonsense')).map(({ level }) => level)).toEqual(['warning'])
+    expect((await peersCheck(configOf({ ops: '127.0.0.1:1' }))).map(({ level }) => level)).toEqual(['warning'])
+    expect((await peersCheck(configOf({ ops: 'off' }))).map(({ level }) => level)).toEqual(['ok'])
   })
 })
 

@@ -65,6 +65,13 @@ describe('a running Postern that answers checks', () => {
     for (const value of ['the-first-secret-of-it', 'the-second-secret-of-it']) expect(postern.output()).not.toContain(value)
   })
 
+  it('tells doctor who asked and was not known', async () => {
+    postern = await startPostern({ config: written((config) => config.replace('trusted_proxies: [127.0.0.1]', 'trusted_proxies: [192.0.2.1]')) })
+    expect([await ask(postern), await ask(postern)]).toEqual([403, 403])
+    const { peers } = (await (await fetch(`${postern.opsUrl}/peers`)).json()) as { peers: unknown }
+    expect(peers).toEqual([{ peer: '127.0.0.1', believed: 0, ignored: 0, refused: 2 }])
+  })
+
   it('is asked over a socket file, whose owner decides who may', async () => {
     const path = join(folder, 'checks.sock')
     const file = written((config) => config.replace('client_ip: { trusted_proxies: [127.0.0.1] }', 'client_ip: { trusted_proxies: [] }'))
