@@ -16,8 +16,8 @@ export interface DroppedKey {
 }
 
 /** RFC 7518 and RFC 8037: which algorithms a type of key may be used with. `oct` is missing on purpose (T32). */
-const ALGORITHMS: Readonly<Record<string, RegExp>> = { RSA: /^[RP]S(256|384|512)$/, EC: /^ES(256|384|512)$/, OKP: /^(EdDSA|Ed25519)$/ }
-const CURVES: Readonly<Record<string, readonly string[]>> = { EC: ['P-256', 'P-384', 'P-521'], OKP: ['Ed25519'] }
+const ALGORITHMS: ReadonlyMap<unknown, RegExp> = new Map([['RSA', /^[RP]S(256|384|512)$/], ['EC', /^ES(256|384|512)$/], ['OKP', /^(EdDSA|Ed25519)$/]])
+const CURVES: ReadonlyMap<unknown, readonly string[]> = new Map([['EC', ['P-256', 'P-384', 'P-521']], ['OKP', ['Ed25519']]])
 const MATERIAL = ['kty', 'crv', 'x', 'y', 'n', 'e'] as const
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
@@ -58,11 +58,11 @@ function useFault(jwk: JWK): string | undefined {
 }
 
 function keyFault(jwk: JWK): string | undefined {
-  const algorithms = ALGORITHMS[String(jwk.kty)]
+  const algorithms = ALGORITHMS.get(jwk.kty)
   if (!algorithms) return 'not a public signature key'
   if (PRIVATE.some((member) => Object.hasOwn(jwk, member))) return 'private members are published'
   if (jwk.alg !== undefined && !algorithms.test(String(jwk.alg))) return 'alg does not fit the key'
-  const curves = CURVES[String(jwk.kty)]
+  const curves = CURVES.get(jwk.kty)
   if (curves && !curves.includes(String(jwk.crv))) return 'unsupported curve'
   return useFault(jwk) ?? (jwk.kty === 'RSA' ? rsaFault(jwk) : undefined)
 }

@@ -26,6 +26,8 @@ describe('a key set', () => {
   })
 
   it.each([
+    ['a key of a type that every object has', { kty: '__proto__', kid: 'p' }, 'not a public signature key'],
+    ['a key of a type that every object has too', { kty: 'constructor', kid: 'c' }, 'not a public signature key'],
     ['a symmetric key', { kty: 'oct', k: 'c2VjcmV0', kid: 'hs' }, 'not a public signature key'],
     ['a private key', leaked, 'private members are published'],
     ['RSA of 1024 bits', short, 'RSA key of 1024 bits'],
