@@ -22,7 +22,7 @@ function trust(config: Config): readonly Finding[] {
 /** Pages and endpoints of our own. Whoever asks forwards an allowed request to the API, which knows nothing of them. */
 function ownPaths({ self_service, deny_list }: Config): readonly Finding[] {
   const found: readonly (readonly [Finding['path'], string | undefined])[] = [[['self_service'], self_service?.path], [['deny_list', 'back_channel_logout'], deny_list?.back_channel_logout?.path]]
-  return found.flatMap(([path, own]): Finding[] => own === undefined ? [] : [{ path, message: `with "mode: forward_auth" nobody answers ${own}, since allowed requests go on to the API. Leave "mode", say forward_auth.listen for the checks, and let your proxy send ${own} to "listen", without a check`, at: 'key', needs: ['mode'] }])
+  return found.flatMap(([path, own]): Finding[] => own === undefined ? [] : [{ path, message: `with "mode: forward_auth" nobody answers ${own}, since allowed requests go on to the API. Leave "mode" out, name the API as "upstream", say forward_auth.listen for the checks, and let your proxy send ${own} to "listen", without a check`, at: 'key', needs: ['mode'] }])
 }
 
 /** What only a proxy can do. */
