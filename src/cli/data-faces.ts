@@ -1,15 +1,18 @@
 import type { Clock } from '../base/time.ts'
 import type { Config } from '../config/schema.ts'
 import { answersChecks } from '../config/check-forward-auth.ts'
+import { checksAddress } from '../config/check-listeners.ts'
 import { createGrpcAuthorization, type GrpcAuthorization } from '../faces/forward-auth/grpc.ts'
+import type { SecureListening } from '../faces/forward-auth/http2-server.ts'
 import { createForwardAuth } from '../faces/forward-auth/server.ts'
-import type { ListenAddress } from '../faces/proxy/listener.ts'
+import type { ListenAddress, ListenerTls } from '../faces/proxy/listener.ts'
 import type { UpstreamPools } from '../faces/proxy/pools.ts'
 import { createProxyFace, type ProxyFace } from '../faces/proxy/server.ts'
+import { followCertificate, readCertificate } from '../faces/proxy/tls.ts'
 import type { Observer } from '../model/event.ts'
 import type { Gateway } from '../model/gateway.ts'
 import { listenError } from './listen-error.ts'
-import { addressOf, listenerSettings } from './listener-settings.ts'
+import { checksSettings, listenerSettings } from './listener-settings.ts'
 
 export interface DataFacesOptions {
   readonly config: Config
@@ -37,9 +40,18 @@ const asForwardAuth = (observer: Observer): Observer => ({
 /** Requests at once that are more than anybody needs. */
 const MAX_CHECKS = 10_000
 
+/** TLS for a face that has no files of its own to look after. */
+const securedBy = (tls: ListenerTls, observer: Observer): SecureListening => ({
+  clientCertificate: tls.clientCertificate,
+  read: () => readCertificate(tls),
+  follow: (server) => followCertificate(server, tls, observer),
+})
+
 function grpcFace({ config, gateway, observer, clock }: DataFacesOptions): GrpcAuthorization | undefined {
   const own = config.forward_auth?.grpc
-  return own && createGrpcAuthorization({ gateway, observer, clock, address: addressOf(own), maxHeaders: listenerSettings(config).maxHeaders, maxInFlight: MAX_CHECKS })
+  if (!own) return undefined
+  const { address, tls } = checksSettings(own)
+  return createGrpcAuthorization({ gateway, observer, clock, address, ...(tls && { tls: securedBy(tls, observer) }), maxHeaders: listenerSettings(config).maxHeaders, maxInFlight: MAX_CHECKS })
 }
 
 /** The faces of a config that speak HTTP/1.1: the one for clients first, then one for checks where it has an address of its own. */
@@ -51,7 +63,7 @@ function httpFaces({ config, ...parts }: DataFacesOptions): readonly ProxyFace[]
   const asideOf = (dedicated: boolean): Pick<Parameters<typeof createProxyFace>[0], 'aside'> => ({ aside: createForwardAuth({ gateway, observer, clock, dedicated }) })
   const main = createProxyFace({ ...parts, ...(alone && { observer: asForwardAuth(observer) }), listener: listenerSettings(config), ...(answersChecks(config) && own === undefined ? asideOf(alone) : {}) })
   if (!own) return [main]
-  return [main, createProxyFace({ ...parts, observer: asForwardAuth(observer), listener: { ...settings, address: addressOf(own), proxyProtocol: false }, ...asideOf(true) })]
+  return [main, createProxyFace({ ...parts, observer: asForwardAuth(observer), listener: { ...settings, ...checksSettings(own), proxyProtocol: false }, ...asideOf(true) })]
 }
 
 /** What is opened, in order, under the key that it has in the config. */
@@ -78,8 +90,8 @@ export function createDataFaces(options: DataFacesOptions): DataFaces {
   const grpc = grpcFace(options)
   const [main, checks] = faces
   const openings: readonly Opening[] = [
-    ...(checks ? [{ key: 'forward_auth.listen', address: config.forward_auth?.listen ?? {}, listen: checks.listen, close: checks.close }] : []),
-    ...(grpc ? [{ key: 'forward_auth.grpc', address: config.forward_auth?.grpc ?? {}, listen: grpc.listen, close: () => grpc.drain(0) }] : []),
+    ...(checks ? [{ key: 'forward_auth.listen', address: config.forward_auth?.listen ? checksAddress(config.forward_auth.listen) : {}, listen: checks.listen, close: checks.close }] : []),
+    ...(grpc ? [{ key: 'forward_auth.grpc', address: config.forward_auth?.grpc ? checksAddress(config.forward_auth.grpc) : {}, listen: grpc.listen, close: () => grpc.drain(0) }] : []),
     ...(main ? [{ key: 'listen', address: listenerSettings(config).address, listen: main.listen, close: main.close }] : []),
   ]
   const drain = async (timeoutMs: number): Promise<void> => void (await Promise.all([...faces.map((face) => face.drain(timeoutMs)), grpc?.drain(timeoutMs)]))

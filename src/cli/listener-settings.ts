@@ -1,3 +1,4 @@
+import { checksAddress, checksTls } from '../config/check-listeners.ts'
 import type { Address } from '../config/scalars.ts'
 import type { Config } from '../config/schema.ts'
 import type { ListenerSettings } from '../faces/proxy/settings.ts'
@@ -18,12 +19,18 @@ const DEFAULTS: Omit<ListenConfig, 'address' | 'tls'> = {
 /** An address of the config as a listener takes it. */
 export const addressOf = ({ host, port, path }: Address): ListenerSettings['address'] => (path === undefined ? { host, port } : { path })
 
+const tlsOf = (tls: ListenConfig['tls']): Pick<ListenerSettings, 'tls'> =>
+  tls ? { tls: { certificate: tls.certificate, key: tls.key, ...(tls.client_ca !== undefined && { clientCa: tls.client_ca }), clientCertificate: tls.client_certificate } } : {}
+
+/** Address and TLS of a listener for checks alone. */
+export const checksSettings = (listener: Parameters<typeof checksAddress>[0]): Pick<ListenerSettings, 'address' | 'tls'> => ({ address: addressOf(checksAddress(listener)), ...tlsOf(checksTls(listener)) })
+
 /** The listener of the proxy face, from `listen`. */
 export function listenerSettings({ listen }: Pick<Config, 'listen'>): ListenerSettings {
   const { address, tls, ...rest }: ListenConfig = 'address' in listen ? listen : { ...DEFAULTS, address: listen }
   return {
     address: addressOf(address),
-    ...(tls && { tls: { certificate: tls.certificate, key: tls.key, ...(tls.client_ca !== undefined && { clientCa: tls.client_ca }), clientCertificate: tls.client_certificate } }),
+    ...tlsOf(tls),
     proxyProtocol: rest.proxy_protocol,
     maxConnections: rest.max_connections,
     ...(rest.max_connections_per_client !== undefined && { maxConnectionsPerClient: rest.max_connections_per_client }),

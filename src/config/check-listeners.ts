@@ -9,6 +9,14 @@ const isAddress = (listen: Config['listen']): listen is Address => 'host' in lis
 /** Where clients connect. */
 export const clientAddress = ({ listen }: Config): Address => (isAddress(listen) ? listen : listen.address)
 
+type ChecksListener = NonNullable<NonNullable<Config['forward_auth']>['listen']>
+
+/** Address of a listener for checks, with or without TLS. */
+export const checksAddress = (listener: ChecksListener): Address => ('host' in listener ? listener : listener.address)
+
+/** TLS of a listener for checks. */
+export const checksTls = (listener: ChecksListener): Extract<ChecksListener, { readonly address: Address }>['tls'] => ('host' in listener ? undefined : listener.tls)
+
 const EVERY = new Set(['0.0.0.0', '::'])
 
 /** A listener, with its key. */
@@ -21,8 +29,8 @@ export interface Listening {
 function inner(config: Config): readonly Listening[] {
   return [
     ...(config.ops === 'off' ? [] : [{ path: ['ops'], address: config.ops }]),
-    ...(config.forward_auth?.listen ? [{ path: ['forward_auth', 'listen'], address: config.forward_auth.listen }] : []),
-    ...(config.forward_auth?.grpc ? [{ path: ['forward_auth', 'grpc'], address: config.forward_auth.grpc }] : []),
+    ...(config.forward_auth?.listen ? [{ path: ['forward_auth', 'listen'], address: checksAddress(config.forward_auth.listen) }] : []),
+    ...(config.forward_auth?.grpc ? [{ path: ['forward_auth', 'grpc'], address: checksAddress(config.forward_auth.grpc) }] : []),
     ...(config.admin && adminIsOn(config) ? [{ path: ['admin', 'listen'], address: config.admin.listen }] : []),
   ]
 }

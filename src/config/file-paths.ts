@@ -4,9 +4,7 @@ import { isMap } from './schema-walk.ts'
 
 /** Keys of the long form whose text is a path; `*` is any name or index. A new kind with a file adds a line. */
 const FILE_KEYS: readonly (readonly string[])[] = [
-  ['listen', 'tls', 'certificate'],
-  ['listen', 'tls', 'key'],
-  ['listen', 'tls', 'client_ca'],
+  ...['certificate', 'key', 'client_ca'].flatMap((name) => [['listen', 'tls', name], ['forward_auth', 'listen', 'tls', name], ['forward_auth', 'grpc', 'tls', name]]),
   ...['certificate', 'key', 'client_ca'].map((name) => ['admin', 'tls', name]),
   ['upstreams', '*', 'ca'],
   ['store', 'tls', 'ca'],

@@ -1,5 +1,6 @@
 import { isGuarded, isObserved, usesOf } from './finding.ts'
 import { clientAddress } from './check-config.ts'
+import { checksAddress, checksTls } from './check-listeners.ts'
 import { answersChecks } from './check-forward-auth.ts'
 import type { LoadedConfig } from './load.ts'
 import { pathText, type PlacedMistake } from './mistake.ts'
@@ -68,12 +69,14 @@ export function formatSummary(loaded: LoadedConfig, style: ReportStyle = {}): st
   return `${[head, ...body, ...warnings.map((warning) => paint(YELLOW, wrapped(printable(`! ${whereOf(warning)}  ${textOf(warning)}`))))].join('\n')}\n`
 }
 
+const checksText = (listener: Parameters<typeof checksAddress>[0]): string => `${addressText(checksAddress(listener))}${checksTls(listener) ? ' (TLS)' : ''}`
+
 function forwardAuthOf(config: Config): readonly string[] {
   if (!answersChecks(config)) return []
   const { forward_auth, client_ip } = config
-  const where = forward_auth?.listen ? addressText(forward_auth.listen) : `on ${addressText(clientAddress(config))}`
+  const where = forward_auth?.listen ? checksText(forward_auth.listen) : `on ${addressText(clientAddress(config))}`
   const who = forward_auth?.secret ? 'callers that show the secret' : client_ip.trusted_proxies.join(', ') || 'whoever may open the socket'
-  return [`/_postern/forward, /_postern/nginx, /_postern/envoy/ ${where}   for ${who}`]
+  return [`/_postern/forward, /_postern/nginx, /_postern/envoy/ ${where}   for ${who}`, ...(forward_auth?.grpc ? [`ext_authz over gRPC ${checksText(forward_auth.grpc)}`] : [])]
 }
 
 const LINE_LENGTH = 100

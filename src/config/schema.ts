@@ -16,7 +16,7 @@ const listener = z.union([
   z.strictObject({
     address: address.prefault('127.0.0.1:8080').describe('`host:port`, `:port` for every address, or `unix:/path`.'),
     tls: tls.optional().describe('TLS on our own listener, for those without a proxy in front.'),
-    proxy_protocol: flag.prefault(false).describe('Peers in `client_ip.trusted_proxies` speak the PROXY protocol v1 or v2; nobody else may connect.'),
+    proxy_protocol: flag.prefault(false).describe('Peers in `client_ip.trusted_proxies` speak the PROXY protocol v1 or v2; nobody else may connect. A checksum (v2) is verified where there is one.'),
     max_connections: count.prefault(10_000).describe('More are refused at once.'),
     max_connections_per_client: count.optional().describe('Connections of one peer address.'),
     headers_timeout: positiveDuration.prefault('10s').describe('Until the last header of a request.'),
@@ -40,9 +40,17 @@ const upstream = z.strictObject({
   server_name: text.optional().describe('SNI and certificate name, when it is not the host of the URL.'),
 }).meta({ title: 'upstream' })
 
+const checksListener = z.union([
+  address,
+  z.strictObject({
+    address: address.describe('`host:port`, `:port` for every address, or `unix:/path`.'),
+    tls: tls.optional().describe('TLS for checks that cross a network. A client certificate is asked for besides the secret or the network, not instead.'),
+  }),
+]).meta({ title: 'listener for checks' })
+
 const forwardAuth = z.strictObject({
-  listen: address.optional().describe('A listener for checks alone. Default: three paths below `/_postern/` on `listen`.'),
-  grpc: address.optional().describe('A listener for Envoy\'s ext_authz over gRPC (HTTP/2 without TLS).'),
+  listen: checksListener.optional().describe('A listener for checks alone. Default: three paths below `/_postern/` on `listen`.'),
+  grpc: checksListener.optional().describe('A listener for Envoy\'s ext_authz over gRPC (HTTP/2, with prior knowledge where there is no TLS).'),
   secret: oneOrMore.optional().describe('What callers must send as X-Postern-Secret, at least 16 characters; several while it is being changed. Without one, callers must be in `client_ip.trusted_proxies` or come over a unix socket.'),
 }).meta({ title: 'forward-auth' })
 
@@ -98,7 +106,7 @@ const match = z.strictObject({
   path: oneOrMore.prefault(['/**']).describe('Patterns of literal segments, {param}, * (one segment) and ** (the rest).'),
   methods: list.optional().describe('Default: every method.'),
   host: list.optional().describe('Exact names, or *.example.com.'),
-  query: z.record(z.string(), oneOrMore).optional().describe('Parameters that must stand there exactly once with one of these values. They narrow a route, they never open one.'),
+  query: z.record(z.string(), oneOrMore).optional().describe('Parameters that must stand there exactly once with one of these values. They narrow a route, they never open one. A request that has one twice, in another spelling (`Grant_Type`, `grant.type`, `grant_type[]`), or a `;` in its query is refused with 400 where a route looks at it: the upstream might read another value.'),
 }).meta({ title: 'match' })
 
 const mcp = z.strictObject({

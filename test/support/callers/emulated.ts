@@ -195,7 +195,7 @@ function envoyGrpcJudge(facts: SnippetFacts): Judge {
   }
 }
 
-const TRAEFIK_STATIC = (facts: SnippetFacts): string => `entryPoints: { web: { address: "${facts.listen}" } }\nproviders: { file: { filename: "@FOLDER@/dynamic.yaml" } }\n`
+export const TRAEFIK_STATIC = (facts: SnippetFacts): string => `entryPoints: { web: { address: "${facts.listen}" } }\nproviders: { file: { filename: "@FOLDER@/dynamic.yaml" } }\n`
 
 /** Until it has read its routers, everything is "404 page not found"; the 404 of a path without a route is Postern's. */
 const hasRouters = (port: number) => (): Promise<boolean> => fetch(`http://127.0.0.1:${port}/nowhere`).then(({ headers }) => headers.get('content-type')?.includes('json') === true, () => false)

@@ -44,20 +44,22 @@ export interface Asked {
   readonly headers?: readonly (readonly [string, string])[]
   /** Without `encode_raw_headers`: one text per name. */
   readonly joined?: boolean
+  /** `context_extensions` of the filter. */
+  readonly context?: Readonly<Record<string, string>>
 }
 
 /** A CheckRequest about a request from one client. */
 export const checkRequest = ({ headers = [], ...asked }: Asked): Buffer => plainCheckRequest({ ...asked, headers: [['x-forwarded-for', '203.0.113.7'], ...headers] })
 
 /** A CheckRequest as Envoy writes it, with these headers and no others. */
-export function plainCheckRequest({ method = 'GET', path = '/open/x', host = 'api.example', scheme = 'https', headers = [], joined = false }: Asked): Buffer {
+export function plainCheckRequest({ method = 'GET', path = '/open/x', host = 'api.example', scheme = 'https', headers = [], joined = false, context = { route: 'api' } }: Asked): Buffer {
   const all = [[':method', method], [':path', path], [':authority', host], ...headers] as const
   const lines: Part[] = joined
     ? [...new Map(all.map(([name]) => [name, all.filter(([other]) => other === name).map(([, value]) => value).join(',')]))].map(([name, value]) => [3, message([1, name], [2, value])])
     : [[13, message(...all.map(([name, value]): Part => [1, message([1, name], [3, Buffer.from(value, 'latin1')])]))]]
   const http = message([1, 'an-id'], [2, method], ...lines, [4, path], [5, host], [6, scheme], [9, 0], [10, 'HTTP/1.1'])
   const peer = message([1, message([1, message([2, '203.0.113.7'], [3, 4_711])])])
-  return message([1, message([1, peer], [4, message([1, message([1, 1_764_000_000])], [2, http])], [10, message([1, 'route'], [2, 'api'])])])
+  return message([1, message([1, peer], [4, message([1, message([1, 1_764_000_000])], [2, http])], ...Object.entries(context).map(([key, value]): Part => [10, message([1, key], [2, value])]))])
 }
 
 export interface CheckResponse {
@@ -101,14 +103,16 @@ export interface CallOptions {
   readonly contentType?: string
   /** Instead of a message with its prefix. */
   readonly raw?: Buffer
+  /** Over TLS, for this name of the server. */
+  readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string; readonly servername?: string }
 }
 
 /** One call on a connection of its own. Rejects when the connection is refused. */
-export function call(port: number, request: Buffer, { localAddress, path = '/envoy.service.auth.v3.Authorization/Check', metadata = {}, contentType = 'application/grpc', raw }: CallOptions = {}): Promise<CheckResponse> {
+export function call(port: number, request: Buffer, { localAddress, path = '/envoy.service.auth.v3.Authorization/Check', metadata = {}, contentType = 'application/grpc', raw, tls }: CallOptions = {}): Promise<CheckResponse> {
   const prefix = Buffer.alloc(5)
   prefix.writeUInt32BE(request.length, 1)
   return new Promise((resolve, reject) => {
-    const session = connect(`http://127.0.0.1:${port}`, localAddress === undefined ? {} : { localAddress } as object)
+    const session = connect(`http${tls ? 's' : ''}://127.0.0.1:${port}`, { ...(localAddress !== undefined && { localAddress }), ...tls } as object)
     session.once('error', reject)
     session.once('close', () => reject(new Error('the connection was closed')))
     const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': contentType, te: 'trailers', ...metadata })

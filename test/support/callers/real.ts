@@ -5,10 +5,13 @@ import { type CallerKind, portOf, startProgram } from './process.ts'
 
 /** The files of the snippets are mounted as they are; what stands around them is what a distribution brings. */
 
-const NGINX_MAIN = `daemon off; worker_processes 1; pid @FOLDER@/pid; error_log stderr warn;
+export const NGINX_MAIN = `daemon off; worker_processes 1; pid @FOLDER@/pid; error_log stderr warn;
 events { worker_connections 256; }
 http { access_log off; ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path @FOLDER@/${kind};`).join(' ')} include @FOLDER@/postern.conf; }
 `
+
+/** What a Caddy of a test needs besides. */
+export const CADDY_MAIN = '{\n\tadmin off\n\tauto_https off\n}\n'
 
 export const NGINX: CallerKind = {
   name: 'nginx',
@@ -19,7 +22,7 @@ export const NGINX: CallerKind = {
 export const CADDY: CallerKind = {
   name: 'Caddy',
   real: true,
-  start: (facts) => startProgram({ files: new Map([...caddySnippet(facts)].map(([name, text]) => [name, `{\n\tadmin off\n\tauto_https off\n}\n${text}`])), command: (folder) => ['caddy', 'run', '--config', `${folder}/Caddyfile`, '--adapter', 'caddyfile'], port: portOf(facts) }),
+  start: (facts) => startProgram({ files: new Map([...caddySnippet(facts)].map(([name, text]) => [name, CADDY_MAIN + text])), command: (folder) => ['caddy', 'run', '--config', `${folder}/Caddyfile`, '--adapter', 'caddyfile'], port: portOf(facts) }),
 }
 
 export const HAPROXY: CallerKind = {
