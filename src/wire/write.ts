@@ -72,16 +72,19 @@ export function writeReplyToSocket(socket: Duplex, reply: Reply): void {
 }
 
 /** A reason phrase that Node would refuse is replaced by the usual one: it has no meaning (RFC 9112 section 4). */
-const reasonPhrase = (status: number, message: string | undefined): string => (message !== undefined && /^[\t\x20-\x7e]+$/.test(message) ? message : (STATUS_CODES[status] ?? ''))
+function reasonPhrase(status: number, message: string | undefined): string {
+  const usual = STATUS_CODES[status] ?? ''
+  return message !== undefined && message !== usual && /^[\t\x20-\x7e]+$/.test(message) ? message : usual
+}
 
 /**
  * Writes the head of a relayed answer, fields as they came: a flat list of names and values. The body follows from the caller.
  *
  * @returns false when nothing was written because the client is gone or an answer has begun
  */
-export function writeAnswerHead(response: ServerResponse, status: number, statusMessage: string | undefined, flatHeaders: readonly string[]): boolean {
+export function writeAnswerHead(response: ServerResponse, status: number, statusMessage: string | undefined, flatHeaders: string[]): boolean {
   if (!writable(response)) return false
-  response.writeHead(status, reasonPhrase(status, statusMessage), [...flatHeaders])
+  response.writeHead(status, reasonPhrase(status, statusMessage), flatHeaders)
   return true
 }
 

@@ -15,7 +15,8 @@ export interface ParsedHead {
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-const FOREIGN = /[^\t\x20-\x7e\x80-\xff]/
+/** Control characters, and a CR or an LF that is not one end of a CRLF. */
+const FOREIGN = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n)|(?<!\r)\n/
 const LENGTH = /^\d{1,15}$/
 
 /** Lower-case names by spelling, for the few that every upstream repeats; bounded, since names come from outside. */
@@ -60,6 +61,7 @@ export function parseHead(text: string): ParsedHead {
   let end = text.indexOf('\r\n')
   const first = STATUS_LINE.exec(end === -1 ? text : text.slice(0, end))
   if (!first) throw new UpstreamProtocolError('a status line')
+  if (FOREIGN.test(text)) throw new UpstreamProtocolError('a control character in a field')
   const raw: string[] = []
   const framing: Framing = { length: undefined, codings: 0, close: false, keep: false }
   while (end !== -1) {
@@ -70,7 +72,6 @@ export function parseHead(text: string): ParsedHead {
     if (colon < 1) throw new UpstreamProtocolError('a line that is no field')
     const name = line.slice(0, colon)
     const value = withoutBlanks(line.slice(line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1))
-    if (FOREIGN.test(value)) throw new UpstreamProtocolError('a control character in a field')
     const lower = lowerOf(name)
     // A tab is a blank, but not to llhttp: `chunked` and a tab is no coding that it knows, and the body goes on to the end.
     if ((lower === 'transfer-encoding' || lower === 'content-length') && line.includes('\t')) throw new UpstreamProtocolError('a tab beside a framing')

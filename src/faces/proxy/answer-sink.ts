@@ -9,7 +9,12 @@ export interface AnswerSinkHooks {
   /** It has not taken a byte for too long (T51). */
   readonly onStalled: () => void
   readonly stallMs: DurationMs
+  /** The answer has not ended in the turn in which it began. Called once. */
+  readonly onLasting: () => void
 }
+
+/** A body that fits with its head into what Node copies to the kernel without allocating, bytes. */
+const SMALL = 12 * 1_024
 
 /** The body of a relayed answer on its way to the client. The head has been written before. */
 export interface AnswerSink {
@@ -28,6 +33,7 @@ export function createAnswerSink(response: ServerResponse, hooks: AnswerSinkHook
   let scheduled = false
   let full = false
   let watched = false
+  let lasting = false
   let stalled: NodeJS.Timeout | undefined
 
   const patience = (): void => {
@@ -54,6 +60,8 @@ export function createAnswerSink(response: ServerResponse, hooks: AnswerSinkHook
   const flush = (): void => {
     scheduled = false
     if (response.writableEnded || response.destroyed) return
+    if (!lasting) hooks.onLasting()
+    lasting = true
     const chunk = held
     held = undefined
     if (chunk) send(chunk)
@@ -73,7 +81,9 @@ export function createAnswerSink(response: ServerResponse, hooks: AnswerSinkHook
       schedule()
     },
     end: () => {
-      response.end(held)
+      // As text it joins its head in one write, where Node would hand the kernel a list of two.
+      if (held !== undefined && held.length <= SMALL) response.end(held.toString('latin1'), 'latin1')
+      else response.end(held)
       held = undefined
       // What is left is in our memory; the same patience applies.
       if (response.writableLength > 0) patience()

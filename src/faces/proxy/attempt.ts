@@ -113,14 +113,17 @@ function fail(attempt: Attempt, progress: Progress, error: unknown): void {
   refuse(exchange, { denial: failure.denial, status: failure.status, requestId: request.id, limits: decision.limits, cors: decision.route.cors })
 }
 
+type RawHeaders = readonly (string | Buffer)[]
+
 /** When a stream of events ends that nobody else ends: with the proof that opened it. */
-function streamEnd(decision: Allow, raw: readonly (string | Buffer)[]): EpochMs | undefined {
+function streamEnd(decision: Allow, raw: RawHeaders): EpochMs | undefined {
   const until = firstExpiry(decision)
   return until !== undefined && isEndless(raw) ? until : undefined
 }
 
 /** Writes the head of the final answer. An answer before the end of the request is the last one of both connections. */
-function beginAnswer({ exchange, errand }: Attempt, progress: Progress, { status, message, raw }: { status: number; message: string | undefined; raw: readonly (string | Buffer)[] }): AnswerSink {
+function beginAnswer(attempt: Attempt, progress: Progress, { status, message, raw }: { status: number; message: string | undefined; raw: RawHeaders }): AnswerSink {
+  const { exchange, errand } = attempt
   const { response, incoming, parts } = exchange
   const { request, decision, settings } = errand
   const early = hasUnreadBody(incoming)
@@ -131,15 +134,20 @@ function beginAnswer({ exchange, errand }: Attempt, progress: Progress, { status
     onFull: () => progress.control?.pause(),
     onDrained: () => progress.control?.resume(),
     onStalled: () => response.destroy(),
+    onLasting: () => watchLasting(attempt, raw),
     stallMs: settings.idleTimeoutMs,
   })
   sink.begin()
+  return sink
+}
+
+/** An answer that goes on ends when its proof does. */
+function watchLasting({ exchange: { response, parts }, errand: { request, decision } }: Attempt, raw: RawHeaders): void {
   const release = parts.vigil.watch(decision, (why) => {
     parts.observer.noticed('info', `stream_${why}`, why === 'revoked' ? 'an answer was cut off because its credential was revoked' : 'a stream was ended because its credential has expired', { request_id: request.id })
     response.destroy()
   }, streamEnd(decision, raw))
   if (release) response.once('close', release)
-  return sink
 }
 
 function eventsOf(attempt: Attempt, progress: Progress): AnswerEvents {

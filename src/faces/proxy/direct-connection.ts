@@ -4,6 +4,7 @@ import { type AnswerReader, createAnswerReader } from './answer-reader.ts'
 import { afterOneTurn, type AnswerControl, type AnswerEvents, type UpstreamConnection, UpstreamClosedError, type UpstreamRequest, UpstreamTimeoutError } from './engine.ts'
 import { openSocket } from './open-socket.ts'
 import { isSized, requestHead, sendBody } from './request-writer.ts'
+import { createWait, type Wait } from './wait.ts'
 
 /** The exchange under way. */
 interface Running {
@@ -14,15 +15,21 @@ interface Running {
   /** The whole request has been written. */
   sent: boolean
   answered: boolean
+  /** The final head has arrived: from now on it is the next byte that is waited for. */
+  headed: boolean
+  /** The client does not keep up: it is its turn, and somebody else's patience. */
+  paused: boolean
   stopBody: () => void
-  /** Until the first byte, then between any two. None while the client does not keep up. */
-  timer: NodeJS.Timeout | undefined
 }
 
 interface Place {
   readonly settings: UpstreamSettings
   readonly reader: AnswerReader
   readonly control: AnswerControl
+  /** For the first byte. */
+  readonly first: Wait
+  /** Between any two. */
+  readonly next: Wait
   socket: Socket | undefined
   carried: number
   running: Running | undefined
@@ -42,7 +49,8 @@ function over(place: Place): Running | undefined {
   const done = place.running
   place.running = undefined
   if (!done) return undefined
-  clearTimeout(done.timer)
+  place.first.end()
+  place.next.end()
   done.stopBody()
   return done
 }
@@ -52,26 +60,20 @@ function fail(place: Place, error: unknown): void {
   over(place)?.events.failed(error)
 }
 
-function watch(place: Place, now: Running, ms: number, code: UpstreamTimeoutError['code']): void {
-  clearTimeout(now.timer)
-  now.timer = setTimeout(() => fail(place, new UpstreamTimeoutError(code)), ms)
-}
-
-const watchIdle = (place: Place, now: Running): void => watch(place, now, place.settings.idleTimeoutMs, 'POSTERN_IDLE_TIMEOUT')
-
 /** What the reader finds, told to the exchange. */
 function readerOf(place: () => Place): AnswerReader {
   return createAnswerReader({
     head: ({ status, message, raw }) => {
       const { running } = place()
       if (!running) return
-      if (status >= 200) watchIdle(place(), running)
+      if (status >= 200) {
+        running.headed = true
+        place().first.end()
+      }
       running.events.head(status, message, raw)
     },
     data: (chunk) => {
-      const { running } = place()
-      running?.timer?.refresh()
-      running?.events.data(chunk)
+      place().running?.events.data(chunk)
     },
     end: (reusable) => {
       const done = over(place())
@@ -93,6 +95,8 @@ function onData(place: Place, chunk: Buffer): void {
   }
   try {
     reader.push(chunk)
+    // Most answers are over by now.
+    if (place.running === running && running.headed && !running.paused) place.next.begin()
   } catch (error) {
     fail(place, error)
   }
@@ -133,7 +137,7 @@ function write(place: Place, open: Socket, now: Running): void {
   const chunked = stream !== undefined && !isSized(request)
   const head = requestHead(request, chunked ? 'chunked' : '', request.reset === true)
   place.reader.expect(request.method)
-  watch(place, now, place.settings.firstByteTimeoutMs, 'POSTERN_FIRST_BYTE_TIMEOUT')
+  place.first.begin()
   if (Buffer.isBuffer(body) && body.length > 0) {
     open.cork()
     open.write(head, 'latin1')
@@ -144,7 +148,9 @@ function write(place: Place, open: Socket, now: Running): void {
     now.sent = true
     return
   }
-  const moved = (): void => void (now.answered || now.timer?.refresh())
+  const moved = (): void => {
+    if (place.running === now && !now.answered) place.first.begin()
+  }
   now.stopBody = sendBody(open, stream, { chunked, moved, done: () => {
     now.sent = true
     moved()
@@ -178,13 +184,17 @@ function controlOf(place: () => Place): AnswerControl {
   return {
     abort: (reason) => fail(place(), reason),
     pause: () => {
-      // Now it is the client that is waited for, and somebody else's patience.
-      clearTimeout(place().running?.timer)
-      place().socket?.pause()
+      const { running, socket, next } = place()
+      if (running) running.paused = true
+      next.end()
+      socket?.pause()
     },
     resume: () => {
-      const { running, socket } = place()
-      if (running) watchIdle(place(), running)
+      const { running, socket, next } = place()
+      if (running) {
+        running.paused = false
+        next.begin()
+      }
       socket?.resume()
     },
   }
@@ -197,10 +207,13 @@ function controlOf(place: () => Place): AnswerControl {
  */
 export function createDirectConnection(settings: UpstreamSettings): UpstreamConnection {
   const get = (): Place => place
-  const place: Place = { settings, reader: readerOf(get), control: controlOf(get), socket: undefined, carried: 0, running: undefined, destroyed: false, giveUp: () => undefined }
+  const late = (code: UpstreamTimeoutError['code']) => (): void => fail(place, new UpstreamTimeoutError(code))
+  const first = createWait(settings.firstByteTimeoutMs, late('POSTERN_FIRST_BYTE_TIMEOUT'))
+  const next = createWait(settings.idleTimeoutMs, late('POSTERN_IDLE_TIMEOUT'))
+  const place: Place = { settings, first, next, reader: readerOf(get), control: controlOf(get), socket: undefined, carried: 0, running: undefined, destroyed: false, giveUp: () => undefined }
   return {
     dispatch: (request, events) => {
-      const now: Running = { request, events, begun: false, sent: false, answered: false, stopBody: () => undefined, timer: undefined }
+      const now: Running = { request, events, begun: false, sent: false, answered: false, headed: false, paused: false, stopBody: () => undefined }
       place.running = now
       if (place.socket && !place.socket.destroyed) afterOneTurn(() => begin(place, now))
       else begin(place, now)
@@ -210,6 +223,8 @@ export function createDirectConnection(settings: UpstreamSettings): UpstreamConn
       place.destroyed = true
       place.giveUp()
       fail(place, new UpstreamClosedError())
+      first.close()
+      next.close()
     },
   }
 }

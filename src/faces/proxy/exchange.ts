@@ -70,7 +70,13 @@ export function createInFlight(): InFlight {
 }
 
 /** The one `Origin` of a request, if it has exactly one. */
-export function originOf(incoming: IncomingMessage): string | undefined {
-  const { origin } = incoming.headers
-  return origin !== undefined && !origin.includes(',') ? origin : undefined
+export function originOf({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): string | undefined {
+  let origin: string | undefined
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name?.length !== 6 || name.toLowerCase() !== 'origin') continue
+    if (origin !== undefined) return undefined
+    origin = rawHeaders[index + 1]
+  }
+  return origin?.includes(',') ? undefined : origin
 }

@@ -12,8 +12,10 @@ export const isLeaving = (socket: Socket): boolean => leaving.has(socket)
 
 /** Whether the request has a body that has not arrived completely. Framing fields of refused requests may say anything. */
 export function hasUnreadBody(incoming: IncomingMessage): boolean {
+  // Asked first: Node makes `headers` when somebody looks at it.
+  if (incoming.complete) return false
   const { 'transfer-encoding': coding, 'content-length': length } = incoming.headers
-  return !incoming.complete && (coding !== undefined || (length !== undefined && length !== '0'))
+  return coding !== undefined || (length !== undefined && length !== '0')
 }
 
 /**

@@ -10,10 +10,26 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const FOREIGN = /[^\t\x20-\x7e\x80-\xff]/
 const TARGET = /^[\x21-\x7e]+$/
 
-function isWritable({ method, path, headers }: UpstreamRequest): boolean {
-  if (!NAME.test(method) || !TARGET.test(path)) return false
-  for (let index = 0; index + 1 < headers.length; index += 2) if (!NAME.test(headers[index] ?? '') || FOREIGN.test(headers[index + 1] ?? '')) return false
+/** Names that were found to be tokens before: every request brings the same ones. Bounded, since a client may send others. */
+const tokens = new Set<string>()
+const MOST_TOKENS = 256
+
+function isName(name: string): boolean {
+  if (tokens.has(name)) return true
+  if (!NAME.test(name)) return false
+  if (tokens.size < MOST_TOKENS && name.length <= 64) tokens.add(name)
   return true
+}
+
+function isWritable({ method, path, headers }: UpstreamRequest): boolean {
+  if (!isName(method) || !TARGET.test(path)) return false
+  // All values are looked through as one text.
+  let values = ''
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    if (!isName(headers[index] ?? '')) return false
+    values += headers[index + 1] ?? ''
+  }
+  return !FOREIGN.test(values)
 }
 
 /**
