@@ -39,6 +39,25 @@ describe('a line writer', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600)
   })
 
+  it('writes once in 20 ms however many lines come, and loses none', async () => {
+    const file = join(folder, 'a.log')
+    const writer = createLineWriter({ file })
+    writer.settle()
+    const sizes = new Set<number>()
+    const begin = performance.now()
+    let lines = 0
+    while (performance.now() - begin < 300) {
+      writer.write('x')
+      lines += 1
+      await new Promise((resolve) => setTimeout(resolve, 0))
+      sizes.add(statSync(file).size)
+    }
+    // On a slow machine fewer, never more.
+    expect(sizes.size).toBeLessThanOrEqual((performance.now() - begin) / 20 + 2)
+    await writer.close()
+    expect(readFileSync(file, 'utf8')).toBe('x\n'.repeat(lines))
+  })
+
   it('says at once when the file cannot be written', () => {
     expect(() => createLineWriter({ file: join(folder, 'missing', 'a.log') })).toThrow(/ENOENT/)
   })

@@ -6,7 +6,7 @@ export type LineTarget = 'stdout' | 'stderr' | { readonly file: string }
 
 /**
  * Appends whole lines. Synchronous until `settle`, so that nothing said while starting is lost; from then on lines that come
- * within 10 ms share a write.
+ * within 20 ms share a write.
  */
 export interface LineWriter {
   /** `line` has no line break. */
@@ -23,7 +23,10 @@ export interface LineWriter {
 const MAX_HELD = 8 * 1_024 * 1_024
 
 /** How long lines wait for company. */
-const BATCH_MS = 10
+const BATCH_MS = 20
+
+/** How long the last writer waits for a full pipe. */
+const PAUSE_MS = 10
 
 /** How long closing waits for a reader. */
 const MAX_CLOSE_MS = 1_000
@@ -44,7 +47,7 @@ function writeAll(fd: number, text: string): void {
       rest = rest.subarray(writeSync(fd, rest))
     } catch (error) {
       if (!isBusy(error)) return
-      pause(BATCH_MS)
+      pause(PAUSE_MS)
     }
   }
 }
@@ -70,6 +73,8 @@ export function createLineWriter(target: LineTarget, dropped: (lines: number) =>
   let settled = false
   let timer: NodeJS.Timeout | undefined
 
+  const rested = (): void => idle.splice(0).forEach((resume) => resume())
+
   const send = (): void => {
     timer = undefined
     if (batch.busy) return
@@ -79,14 +84,16 @@ export function createLineWriter(target: LineTarget, dropped: (lines: number) =>
       batch.leaving = Buffer.from(batch.held)
       batch.held = ''
     }
-    if (batch.leaving.length === 0) return void idle.splice(0).forEach((resume) => resume())
+    if (batch.leaving.length === 0) return rested()
     batch.busy = true
     write(fd, batch.leaving, (error, bytes) => {
       batch.busy = false
       // Any error but a full pipe (nobody reads it any more, the disk is full) loses this batch; the next one is tried again.
       batch.leaving = error && !isBusy(error) ? Buffer.alloc(0) : batch.leaving.subarray(bytes)
-      if (error && isBusy(error)) timer ??= setTimeout(send, BATCH_MS)
-      else send()
+      if (!error && batch.leaving.length > 0) return send()
+      // Not at once: under load something is always held, and a write for each turn of the loop wakes a thread each time.
+      if (batch.held.length > 0 || batch.leaving.length > 0) timer ??= setTimeout(send, BATCH_MS)
+      if (batch.leaving.length === 0) rested()
     })
   }
   const flush = (): void => {

@@ -57,7 +57,7 @@ function countRequests({ count, observe }: Instruments): Pick<Metrics, 'decided'
       else {
         const { kind } = speakerOf(decision)
         count('postern_decisions_total', outcomeOf(decision), kind, denial ? slugOf(denial) : 'none')
-        observe('postern_decision_duration_seconds', seconds(durationMs), { method: kind })
+        observe('postern_decision_duration_seconds', seconds(durationMs), kind)
       }
       for (const { policy, exceeded } of decision.limits) {
         count('postern_rate_limit_decisions_total', policyLabel(policy.id), exceeded ? (policy.shadow ? 'shadow_limited' : 'limited') : 'allowed')
@@ -65,7 +65,7 @@ function countRequests({ count, observe }: Instruments): Pick<Metrics, 'decided'
     },
     answered: ({ face, method, status, durationMs }) => {
       count('postern_http_requests_total', face, KNOWN_METHODS.has(method) ? method : '_OTHER', statusLabel(status))
-      observe('postern_http_request_duration_seconds', seconds(durationMs), { face })
+      observe('postern_http_request_duration_seconds', seconds(durationMs), face)
     },
     stripped: (header) => count('postern_stripped_headers_total', headerLabel(header)),
     failedOpen: (reason) => count('postern_fail_open_total', reasonLabel(reason)),
@@ -84,7 +84,7 @@ function countCalls({ count, observe }: Instruments): Pick<Metrics, 'exchanged' 
     called: ({ provider, operation, outcome, durationMs }) => {
       const label = providerLabel(provider)
       count('postern_provider_requests_total', label, operation, outcome)
-      observe('postern_provider_request_duration_seconds', seconds(durationMs), { provider: label, operation })
+      observe('postern_provider_request_duration_seconds', seconds(durationMs), label, operation)
     },
     cached: (cache, result) => count('postern_cache_requests_total', cacheLabel(cache), result),
   }

@@ -1,6 +1,8 @@
+import { createSeries } from './series.ts'
+
 /**
- * Counts by a tuple of label values without touching the metric library: an increment is one map look-up (the library hashes
- * its labels every time). What came in since is handed over when somebody scrapes.
+ * Counts by a tuple of label values without touching the metric library: an increment is a map look-up per label (the library
+ * hashes its labels every time). What came in since is handed over when somebody scrapes.
  */
 export interface Tally {
   readonly add: (...values: readonly string[]) => void
@@ -22,16 +24,13 @@ export function createBoundedLabel(max: number): (value: string) => string {
 }
 
 export function createTally(): Tally {
-  const cells = new Map<string, Cell>()
+  const cells = createSeries((values): Cell => ({ values, count: 0 }))
   return {
     add: (...values) => {
-      const key = values.length === 1 ? (values[0] ?? '') : values.join('\0')
-      const cell = cells.get(key)
-      if (cell) cell.count += 1
-      else cells.set(key, { values, count: 1 })
+      cells.of(values).count += 1
     },
     take: (each) => {
-      for (const cell of cells.values()) {
+      for (const cell of cells.all()) {
         if (cell.count === 0) continue
         each(cell.values, cell.count)
         cell.count = 0

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest'
+import { createDistribution } from './distribution.ts'
+
+const created = () => createDistribution({ name: 'd', help: 'h', labelNames: ['face', 'kind'], buckets: [0.1, 1] })
+
+const value = async (distribution: ReturnType<typeof created>, metricName: string, labels: Record<string, string | number>) => {
+  const { values } = await distribution.get()
+  return values.find((sample) => sample.metricName === metricName && Object.entries(labels).every(([name, wanted]) => sample.labels[name] === wanted))?.value
+}
+
+describe('a distribution', () => {
+  it('counts a value in the first bucket whose bound is not below it, and in all above', async () => {
+    const distribution = created()
+    for (const observed of [0.1, 0.1000001, 1, 7]) distribution.observe(observed, 'proxy', 'jwt')
+    expect(await value(distribution, 'd_bucket', { le: 0.1 })).toBe(1)
+    expect(await value(distribution, 'd_bucket', { le: 1 })).toBe(3)
+    expect(await value(distribution, 'd_bucket', { le: '+Inf' })).toBe(4)
+    expect(await value(distribution, 'd_count', {})).toBe(4)
+    expect(await value(distribution, 'd_sum', {})).toBeCloseTo(8.2000001)
+  })
+
+  it('keeps series apart by every label', async () => {
+    const distribution = created()
+    distribution.observe(2, 'proxy', 'jwt')
+    distribution.observe(3, 'proxy', 'none')
+    distribution.observe(4, 'admin', 'jwt')
+    expect(await value(distribution, 'd_sum', { face: 'proxy', kind: 'jwt' })).toBe(2)
+    expect(await value(distribution, 'd_sum', { face: 'proxy', kind: 'none' })).toBe(3)
+    expect(await value(distribution, 'd_sum', { face: 'admin', kind: 'jwt' })).toBe(4)
+  })
+
+  it('shows a series that was only made, with zeros; one without labels is there from the start', async () => {
+    const distribution = created()
+    distribution.zero('proxy', 'jwt')
+    expect(await value(distribution, 'd_count', { face: 'proxy', kind: 'jwt' })).toBe(0)
+    const bare = createDistribution({ name: 'b', help: 'h', labelNames: [], buckets: [1] })
+    expect((await bare.get()).values.map(({ value: at }) => at)).toEqual([0, 0, 0, 0])
+  })
+})
