@@ -111,7 +111,7 @@ describe('postern keys', () => {
     const made = await json('create --owner user_1')
     await keys('export')
     const file = join(folder, 'keys.jsonl')
-    const lines = out
+    const lines = out.join('\n').split('\n')
     writeFileSync(file, `${lines.join('\n')}\n`)
     expect(said.at(-1)).toMatch(/^1 key; digests only/)
     expect(await json(`import ${file}`)).toEqual({ added: 0, known: 1, refused: [] })

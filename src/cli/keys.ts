@@ -91,16 +91,25 @@ async function importFile(work: Work): Promise<void> {
   tell(work, { json: report, text: undefined, words: words.join('\n') })
 }
 
+/** Lines that are written at once: each write is a call of the system. */
+const LINES_PER_WRITE = 100
+
 /** Lines go out as they are read, whatever the size of the store. */
 async function exportStore(work: Work): Promise<void> {
   const { terminal } = work.invocation
   // Its first and last lines are no keys.
   let keys = -2
-  for await (const line of work.desk.exportLines()) {
-    terminal.out(line)
+  let lines: string[] = []
+  const write = async (): Promise<void> => {
+    if (lines.length > 0) terminal.out(lines.join('\n'))
+    lines = []
     await terminal.taken?.()
-    keys += 1
   }
+  for await (const line of work.desk.exportLines()) {
+    keys += 1
+    if (lines.push(line) === LINES_PER_WRITE) await write()
+  }
+  await write()
   if (!asJson(work)) terminal.say(`${keys} ${keys === 1 ? 'key' : 'keys'}; digests only: whoever imports them needs the same pepper`)
 }
 

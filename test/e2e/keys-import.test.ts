@@ -8,7 +8,7 @@ import { sampleRecord } from '../../src/keys/key-store.contract.ts'
 import { valuesOf } from '../../src/keys/record-rows.ts'
 import { runPostern } from '../support/running-postern.ts'
 
-const RECORDS = 25_000
+const RECORDS = 10_000
 /** Smaller than the file: whoever holds all of it, in whatever form, ends. */
 const HEAP_MIB = 40
 
@@ -19,7 +19,7 @@ it('an import and an export of more than the heap holds go through', async () =>
   writeFileSync(config, 'version: 1\nupstream: http://127.0.0.1:9\nclient_ip: { direct: true }\naudit: "off"\nauth: [api_keys: { store: keys.db, pepper: a pepper for this test }]\n')
   const file = createWriteStream(from)
   file.write(`${EXPORT_HEADER}\n`)
-  const notes = 'n'.repeat(1_500)
+  const notes = 'n'.repeat(4_500)
   for (let n = 0; n < RECORDS; n += 1) file.write(`${JSON.stringify(valuesOf(sampleRecord({ notes })))}\n`)
   file.end(`${exportEnd(RECORDS)}\n`)
   await finished(file)
@@ -31,4 +31,4 @@ it('an import and an export of more than the heap holds go through', async () =>
   const exported = await runPostern(['keys', 'export', '--config', config], env)
   expect(exported.code, exported.stderr.slice(0, 2_000)).toBe(0)
   expect(exported.stdout.endsWith(`${exportEnd(RECORDS)}\n`)).toBe(true)
-}, 60_000)
+}, 90_000)
