@@ -11,7 +11,7 @@ export interface GrowthResult {
 
 const WORDS: Readonly<Record<Growth['verdict'], string>> = { flat: 'flat', logarithmic: 'logarithmic', grows: '**grows**' }
 
-const cells = ({ name, unit, points, ratio, verdict }: Growth): string => `| ${name} | ${unit} | ${points.map(({ size, cost }) => `${size}: ${cost.toFixed(2)}`).join(', ')} | ${ratio.toFixed(2)} | ${WORDS[verdict]} |`
+const cells = ({ name, unit, points, ratio, verdict }: Growth): string => `| ${name} | ${unit} | ${points.map(({ size, cost }) => `${size}: ${cost.toFixed(2)}`).join(', ')} | ${ratio < 0.01 ? '< 0.01' : ratio.toFixed(2)} | ${WORDS[verdict]} |`
 
 /** A result in words and a table, for a page. */
 export const growthText = ({ at, command, machine, rows }: GrowthResult): string =>

@@ -7,7 +7,7 @@ const CHECKS = 2_000
 
 /** Every second /24 from 20.0.0.0 on, so that nothing can be merged. */
 const ipv4 = (n: number): string => `${20 + (n >> 15)}.${(n >> 7) & 255}.${(n & 127) * 2}.0/24`
-/** Every second /48 of a /31. */
+/** Every second /48 from 2001:db8:: on. */
 const ipv6 = (n: number): string => `2001:${(0xdb8 + (n >> 15)).toString(16)}:${((n & 32_767) * 2).toString(16)}::/48`
 
 const networks = (size: number, of: (n: number) => string): string[] => Array.from({ length: size }, (_, n) => of(n))

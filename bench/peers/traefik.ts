@@ -5,8 +5,9 @@ import { JWT, preparePostern, snippetFiles } from '../postern.ts'
 import { binaryOf, freePort, type Server, start, startBoth } from '../processes.ts'
 import { asking, type Peer, type Setting, showing } from '../target.ts'
 
+/** JSON in files of YAML, which is what it takes. */
 async function startTraefik(binary: string, directory: string, port: number, dynamic: string): Promise<Server> {
-  const [config, rules] = [join(directory, `traefik-${port}.json`), join(directory, `traefik-rules-${port}.yaml`)]
+  const [config, rules] = [join(directory, `traefik-${port}.yaml`), join(directory, `traefik-rules-${port}.yaml`)]
   writeFileSync(rules, dynamic)
   writeFileSync(config, JSON.stringify({
     global: { checkNewVersion: false, sendAnonymousUsage: false },
