@@ -5,7 +5,7 @@ import { PAGE, statedIn } from './page.ts'
 import { TITLES, type Verdict, verdictsOf } from './table.ts'
 
 /** Those that differ most from each other; `npm run faults` runs the others too. */
-const SOME = FAULTS.filter((fault) => ['refused', 'hanging', 'garbage', 'tls', 'slow'].includes(fault))
+const SOME = FAULTS.filter((fault) => ['refused', 'hanging', 'tls'].includes(fault))
 const QUICK: MatrixSettings = { leastMs: 200, leastAnswers: 2, restMs: 60, faults: SOME }
 
 const page = readFileSync(PAGE, 'utf8')
@@ -37,7 +37,7 @@ describe('while every dependency is broken', () => {
 
   it('nothing forged is let in, and nothing good is called bad', () => {
     expect([matrix.letIn, cells().flatMap(({ wrongs }) => wrongs)]).toEqual([[], []])
-    expect(cells().filter(({ question }) => question.forged).length).toBeGreaterThan(20)
+    expect(cells().filter(({ question }) => question.forged).length).toBeGreaterThan(15)
   })
 
   it('every request is answered', () => {
