@@ -3,6 +3,9 @@ import { configurationDocument, schemaDocument } from '../src/config/document.ts
 import { presetsDocument } from '../src/config/presets-page.ts'
 import { metricsDocument } from '../src/observe/metrics-document.ts'
 import { problemsDocument } from '../src/wire/problems-document.ts'
+import { fuzzingDocument } from '../test/fuzz/document.ts'
+import { readResults } from '../test/fuzz/results.ts'
+import { TARGETS } from '../test/fuzz/targets.ts'
 
 /** Path from the root of the project to what stands in it, of everything that is generated. */
 export const documents = (): ReadonlyMap<string, string> =>
@@ -12,5 +15,6 @@ export const documents = (): ReadonlyMap<string, string> =>
     ['docs/presets.md', presetsDocument()],
     ['docs/problems.md', problemsDocument()],
     ['docs/metrics.md', metricsDocument()],
+    ['docs/fuzzing.md', fuzzingDocument(TARGETS, readResults())],
     ...deployFiles(),
   ])

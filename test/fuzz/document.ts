@@ -11,6 +11,7 @@ const FOUND: readonly (readonly [what: string, test: string])[] = [
   ['`Transfer-Encoding: chunked` with a tab behind it was chunked to us and no coding to llhttp', 'src/faces/proxy/answer-reader.test.ts'],
   ['Two pipelined requests, the second with a broken chunk, ended the process', 'test/attack/crash.test.ts'],
   ['CONNECT or an upgrade behind pipelined requests was answered before them, and each such connection left requests in flight for ever', 'test/attack/pipelining.test.ts'],
+  ['A published key of `kty: __proto__` took the other keys of its set with it', 'src/authenticators/key-set.test.ts'],
 ]
 
 const INTRODUCTION = `# Fuzzing
@@ -54,7 +55,7 @@ export function fuzzingDocument(targets: readonly FuzzTarget[], results: Results
     ...targets.map(({ name, subject, oracle }) => `| \`${name}\` | ${subject.replaceAll('|', String.raw`\|`)} | ${oracle.replaceAll('|', String.raw`\|`)} |`),
     ...section('In process', targets.filter(({ where }) => where === 'in process'), results),
     ...section('Over sockets', targets.filter(({ where }) => where === 'sockets'), results),
-    ...(days.length > 0 ? [`\nFrom ${days[0]} to ${days.at(-1)}. A case over sockets is one connection, with up to four requests on it.`] : []),
+    ...(days.length > 0 ? [`\nFrom ${days[0]} to ${days.at(-1)}. Counts are over all versions of the code within that time. A case over sockets is one connection, with up to four requests on it.`] : []),
     '\n## Found\n',
     '| What | Tested in |',
     '|---|---|',
