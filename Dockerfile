@@ -36,6 +36,6 @@ USER 65532:65532
 EXPOSE 8080 9090
 STOPSIGNAL SIGTERM
 # Heap bounded by the memory of the container; no debugger by signal.
-ENTRYPOINT ["/nodejs/bin/node", "--max-old-space-size-percentage=60", "--disable-sigusr1", "/app/dist/main.js"]
+ENTRYPOINT ["/nodejs/bin/node", "--max-old-space-size-percentage=60", "--disable-sigusr1", "--max-semi-space-size=8", "/app/dist/main.js"]
 CMD ["run", "--config", "/etc/postern/postern.yaml"]
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/nodejs/bin/node", "/app/dist/main.js", "healthcheck"]

@@ -8,6 +8,7 @@ const { dirname, join } = require('node:path')
 const { mkdirSync, realpathSync } = require('node:fs')
 const { pathToFileURL } = require('node:url')
 const { entryOf } = require('./entry.cjs')
+const { NODE_FLAGS } = require('./node-flags.cjs')
 const { nodeFor, MINIMUM } = require('./pinned-node.cjs')
 
 const root = dirname(dirname(realpathSync(__filename)))
@@ -36,7 +37,7 @@ function runHere(entry) {
 function runThere(node, entry) {
   const folder = cacheFolder()
   // fd 3 ends when this process does, even by SIGKILL: the server then drains instead of staying behind as an orphan.
-  const child = spawn(node, ['--disable-sigusr1', '--disable-warning=ExperimentalWarning', entry, ...process.argv.slice(2)], {
+  const child = spawn(node, [...NODE_FLAGS, '--disable-warning=ExperimentalWarning', entry, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
     env: { ...process.env, _POSTERN_LAUNCHER_FD: '3', ...(folder === undefined ? {} : { NODE_COMPILE_CACHE: folder }) },
   })

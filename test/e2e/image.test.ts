@@ -1,5 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -8,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../support/running-postern.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
+const { NODE_FLAGS } = createRequire(import.meta.url)('../../bin/node-flags.cjs') as { readonly NODE_FLAGS: readonly string[] }
 
 /** Instructions of the last stage, continuation lines joined. */
 const stage = readFileSync(join(ROOT, 'Dockerfile'), 'utf8').replaceAll(/\\\n/g, ' ').split(/^FROM /m).at(-1)!
@@ -20,6 +22,8 @@ describe('the image', () => {
     // Exec forms alone: there is no shell to run another.
     expect(stage).not.toMatch(/^(RUN|ADD) /m)
     for (const instruction of ['ENTRYPOINT', 'CMD', 'HEALTHCHECK']) expect(listOf(instruction).length).toBeGreaterThan(1)
+    // As the launcher starts it.
+    expect(listOf('ENTRYPOINT')).toEqual(expect.arrayContaining([...NODE_FLAGS]))
     for (const label of ['title', 'description', 'source', 'licenses', 'version', 'revision', 'created', 'base.name']) expect(stage).toContain(`org.opencontainers.image.${label}=`)
     expect(stage).toContain('COPY --from=build --chown=0:0 /build/dist ./dist')
   })
