@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -79,6 +79,26 @@ export async function answering(port: number): Promise<void> {
   throw new Error(`nothing answers on port ${port}`)
 }
 
+const running = new Set<ChildProcess>()
+
+function endAllAtExit(): void {
+  process.once('exit', () => {
+    for (const child of running) child.kill('SIGKILL')
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+}
+
+let guarded = false
+
+/** A run that is cut short, or ends with an error, leaves no server behind. */
+export function notOrphaned(child: ChildProcess): ChildProcess {
+  if (!guarded) endAllAtExit()
+  guarded = true
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+  return child
+}
+
 export interface Start {
   /** Where it will answer. */
   readonly port: number
@@ -93,6 +113,7 @@ const KEPT = 4_096
 export async function start({ port, command, env = {} }: Start): Promise<Server> {
   const [file = '', ...args] = installed('taskset') ? ['taskset', '-c', '0', ...command] : command
   const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
+  notOrphaned(child)
   let complaint = ''
   child.stderr.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-KEPT)))
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { redisInstalled, startRedis } from '../test/support/redis.ts'
 import { startIntrospector } from './introspector.ts'
 import type { Beside } from './postern-targets.ts'
-import { answering, freePort, installed, NODE } from './processes.ts'
+import { answering, freePort, installed, NODE, notOrphaned } from './processes.ts'
 import type { Setting } from './target.ts'
 import { issue } from './tokens.ts'
 
@@ -21,9 +21,10 @@ export async function setScene(): Promise<Scene> {
   const directory = mkdtempSync(join(tmpdir(), 'postern-bench-'))
   // Workers of peers may run as another user; nothing in here is secret.
   chmodSync(directory, 0o755)
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
   if (installed('taskset') && cpus().length > 1) spawnSync('taskset', ['-a', '-c', '-p', '1', String(process.pid)])
   const upstreamPort = await freePort()
-  const upstream = spawn(NODE, [join(import.meta.dirname, 'upstream.ts'), String(upstreamPort)], { stdio: 'ignore' })
+  const upstream = notOrphaned(spawn(NODE, [join(import.meta.dirname, 'upstream.ts'), String(upstreamPort)], { stdio: 'ignore' }))
   await answering(upstreamPort)
   const introspector = await startIntrospector()
   const redis = redisInstalled() ? await startRedis() : undefined
