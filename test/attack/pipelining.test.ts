@@ -92,16 +92,16 @@ describe('what follows', () => {
 describe('thousands of requests on one connection', () => {
   it('do not take the room of everybody else: after 128 without an answer comes one 503, and then the end', async () => {
     const upstream = await startRawUpstream((socket, piece) => void (piece.includes('/quick') && socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nquick')))
-    const attacked = await startAttacked({ version: 1, listen: '127.0.0.1:0', ops: 'off', client_ip: { direct: true }, upstreams: { app: { url: `http://127.0.0.1:${upstream.port}`, timeout: '1s', max_connections: 200 } }, authenticators: { key: { type: 'api_key', keys: [{ id: 'k', value: KEY }] } }, routes: [{ match: { path: '/**' }, auth: 'none' }] })
-    onTestFinished(() => Promise.all([attacked.close(), upstream.close()]).then(() => undefined))
-    const greedy = rawClient(attacked.port)
+    const crowded = await startAttacked({ version: 1, listen: '127.0.0.1:0', ops: 'off', client_ip: { direct: true }, upstreams: { app: { url: `http://127.0.0.1:${upstream.port}`, timeout: '1s', max_connections: 200 } }, authenticators: { key: { type: 'api_key', keys: [{ id: 'k', value: KEY }] } }, routes: [{ match: { path: '/**' }, auth: 'none' }] })
+    onTestFinished(() => Promise.all([crowded.close(), upstream.close()]).then(() => undefined))
+    const greedy = rawClient(crowded.port)
     greedy.send(bytesOf('GET /slow').repeat(3_000))
-    await expect.poll(() => attacked.events.decided.length).toBe(129)
-    expect(attacked.face.inFlight()).toBeLessThanOrEqual(129)
-    expect((await rawRequest(attacked.port, bytesOf('GET /quick'), { answers: 1 }))[0]?.body).toBe('quick')
+    await expect.poll(() => crowded.events.decided.length).toBe(129)
+    expect(crowded.face.inFlight()).toBeLessThanOrEqual(129)
+    expect((await rawRequest(crowded.port, bytesOf('GET /quick'), { answers: 1 }))[0]?.body).toBe('quick')
     const statuses = [...(await greedy.ended()).matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status)
     expect(statuses).toEqual([...Array.from({ length: 128 }, () => '504'), '503'])
-    expect(attacked.face.inFlight()).toBe(0)
+    expect(crowded.face.inFlight()).toBe(0)
   })
 })
 
@@ -125,7 +125,7 @@ describe.each([
       await new Promise((resolve) => setTimeout(resolve, nth * 3))
       socket.destroy()
     }
-    await expect.poll(() => attacked.face.inFlight(), { timeout: 3_000 }).toBe(0)
+    await expect.poll(() => crowded.face.inFlight(), { timeout: 3_000 }).toBe(0)
     await look({ mayStayBehind: true })
   })
 })
