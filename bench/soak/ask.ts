@@ -16,6 +16,8 @@ export interface Asked {
 
 /** Nobody waits longer than this: a hang has to be seen as one. */
 const PATIENCE_MS = 40_000
+/** Whoever means to leave does not wait. */
+const LITTLE_PATIENCE_MS = 3_000
 
 /** A client of one port, with connections that it keeps. */
 export interface Client {
@@ -61,7 +63,8 @@ export function abandon(port: number, bytes: string, { heard, reset }: { readonl
       count += chunk.length
       if (heard > 0 && count >= heard) leave()
     })
-    socket.setTimeout(PATIENCE_MS, leave)
+    // An error is shorter than what it would have waited for.
+    socket.setTimeout(LITTLE_PATIENCE_MS, leave)
     socket.on('error', () => undefined).on('close', () => resolve())
   })
 }

@@ -5,7 +5,7 @@ describe('half a minute of everything at once', () => {
   let result: SoakResult
   beforeAll(async () => {
     // Reloads end early enough that what the last of them left behind is swept before the end.
-    result = await runSoak({ seconds: 15, rate: 60, sampleEveryMs: 4_000, faultEveryMs: 3_200, reloadEveryMs: 1_500, reloadUntil: 0.25 })
+    result = await runSoak({ seconds: 12, rate: 60, sampleEveryMs: 4_000, faultEveryMs: 3_200, reloadEveryMs: 1_500, reloadUntil: 0.3 })
   }, 120_000)
 
   it('comes to nothing but what it may come to', () => {
