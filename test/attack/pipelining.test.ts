@@ -125,7 +125,7 @@ describe.each([
       await new Promise((resolve) => setTimeout(resolve, nth * 3))
       socket.destroy()
     }
-    await expect.poll(() => crowded.face.inFlight(), { timeout: 3_000 }).toBe(0)
+    await expect.poll(() => attacked.face.inFlight(), { timeout: 3_000 }).toBe(0)
     await look({ mayStayBehind: true })
   })
 })
