@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 
@@ -10,6 +11,9 @@ export interface Server {
   readonly pids: readonly number[]
   readonly stop: () => Promise<void>
 }
+
+/** As the launcher starts it. */
+export const { NODE_FLAGS } = createRequire(import.meta.url)('../bin/node-flags.cjs') as { readonly NODE_FLAGS: readonly string[] }
 
 export const ROOT = join(import.meta.dirname, '..')
 /** The Node that the checkout pins. */
