@@ -1,3 +1,4 @@
+import { after } from '../base/after.ts'
 import type { EpochMs, MaybePromise } from '../base/time.ts'
 import type { DenyList, Proof, Standing } from '../keys/deny-list.ts'
 import type { Authenticator, Verification } from '../model/ports.ts'
@@ -28,8 +29,6 @@ export function proofOf(principal: IdentifiedPrincipal, kind: Authenticator['kin
     issuedAt: issuedAt(principal, kind),
   }
 }
-
-const after = <T, R>(value: MaybePromise<T>, then: (value: T) => MaybePromise<R>): MaybePromise<R> => (value instanceof Promise ? value.then(then) : then(value))
 
 function judged(accepted: Verification, standing: Standing): Verification {
   if (standing.kind === 'clear') return accepted

@@ -23,10 +23,10 @@ export interface Attempt {
   readonly authenticatorId: string
   readonly kind: AuthenticatorKind
   readonly outcome: 'authenticated' | 'missing' | 'foreign' | 'ambiguous' | 'malformed' | 'rejected' | 'not_applicable' | 'unavailable'
-  readonly reason?: RejectionReason
-  readonly evidence?: Evidence
+  readonly reason?: RejectionReason | undefined
+  readonly evidence?: Evidence | undefined
   /** For `unavailable`: why it could not be checked. Never a secret. */
-  readonly cause?: string
+  readonly cause?: string | undefined
 }
 
 /** A complete answer of Postern's own. */

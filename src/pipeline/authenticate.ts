@@ -1,112 +1,27 @@
-import type { EpochMs } from '../base/time.ts'
+import type { EpochMs, MaybePromise } from '../base/time.ts'
 import type { Attempt } from '../model/decision.ts'
-import type { Challenge, Denial } from '../model/denial.ts'
-import type { Verification } from '../model/ports.ts'
+import type { Denial } from '../model/denial.ts'
 import type { Principal, Principals } from '../model/principal.ts'
-import { REASONS, type RejectionReason } from '../model/reason.ts'
 import type { RequestDescription } from '../model/request.ts'
 import type { AuthenticatorUse, Route } from '../model/route.ts'
+import { ask, type Asking, type Refused, type Step, type Weight } from './ask.ts'
 
 export interface Authentication {
   readonly attempts: readonly Attempt[]
   readonly result: Principals | Denial
 }
 
-/** What one use came to: a principal, a final denial, or on to the next with a denial to remember. */
-type Step =
-  | { readonly kind: 'principal'; readonly principal: Principal }
-  | { readonly kind: 'final'; readonly denial: Denial; readonly presented?: string }
-  | { readonly kind: 'next'; readonly weight: Weight; readonly denial: Denial; readonly presented?: string }
+type Next = Extract<Step, { kind: 'next' }>
 
-type Refused = Exclude<Step, { kind: 'principal' }>
+/** Nobody was asked, and nobody is proven. */
+export const NOBODY: Principals = { primary: { kind: 'anonymous', authenticatorId: 'none' }, byAuthenticator: new Map(), requiredScopes: new Map() }
+const UNASKED: Authentication = { attempts: [], result: NOBODY }
 
-/**
- * Which remembered denial speaks in the end: the last rejection, then an unavailable one, then a credential that was read and is somebody
- * else's, then one that nobody recognised, then the first missing.
- */
-type Weight = 'missing' | 'unrecognised' | 'foreign' | 'unavailable' | 'rejected'
-
-const NOBODY: Principals = { primary: { kind: 'anonymous', authenticatorId: 'none' }, byAuthenticator: new Map(), requiredScopes: new Map() }
-const NO_ATTEMPTS: readonly Attempt[] = []
-
-const missing = (use: AuthenticatorUse, challenges: readonly Challenge[]): Denial => ({ kind: 'denial', code: 'credential_missing', challenges, authenticatorId: use.authenticator.id })
-
-const rejected = (use: AuthenticatorUse, challenges: readonly Challenge[], reason: RejectionReason, evidence?: Attempt['evidence']): Denial => ({
-  kind: 'denial',
-  code: REASONS[reason].code,
-  reason,
-  challenges,
-  authenticatorId: use.authenticator.id,
-  ...(evidence && { evidence }),
-})
-
-function unavailable(use: AuthenticatorUse, challenges: readonly Challenge[], verification: Extract<Verification, { kind: 'unavailable' }>): Step {
-  const { dependency, cause, misconfigured, retryAfterMs } = verification
-  const authenticatorId = use.authenticator.id
-  const denial: Denial = misconfigured
-    ? { kind: 'denial', code: 'dependency_misconfigured', dependency, authenticatorId, cause }
-    : { kind: 'denial', code: 'dependency_unavailable', dependency, authenticatorId, cause, ...(retryAfterMs !== undefined && { retryAfterMs }) }
-  if (use.onUnavailable === 'next') return { kind: 'next', weight: 'unavailable', denial }
-  return { kind: 'final', denial: use.onUnavailable === 'deny' ? rejected(use, challenges, 'remote_rejected') : denial }
-}
-
-function judged(use: AuthenticatorUse, challenges: readonly Challenge[], verification: Verification): Step {
-  switch (verification.kind) {
-    case 'authenticated':
-      return { kind: 'principal', principal: verification.principal }
-    case 'rejected': {
-      const denial = rejected(use, challenges, verification.reason, verification.evidence)
-      return use.onInvalid === 'next' ? { kind: 'next', weight: 'rejected', denial } : { kind: 'final', denial }
-    }
-    case 'not_applicable':
-      return { kind: 'next', weight: 'foreign', denial: rejected(use, challenges, verification.reason, verification.evidence) }
-    case 'unavailable':
-      return unavailable(use, challenges, verification)
-  }
-}
-
-const attemptOf = ({ authenticator: { id, kind } }: AuthenticatorUse, verification: Verification): Attempt => ({
-  authenticatorId: id,
-  kind,
-  outcome: verification.kind,
-  ...('reason' in verification && { reason: verification.reason }),
-  ...('evidence' in verification && verification.evidence && { evidence: verification.evidence }),
-  ...('cause' in verification && { cause: verification.cause }),
-})
-
-interface Asking {
-  readonly route: Route
-  readonly request: RequestDescription
-  readonly now: EpochMs
-  /** Grows as authenticators are asked. */
-  readonly attempts: Attempt[]
-}
-
-/** Asks one authenticator. */
-async function ask(use: AuthenticatorUse, { route, request, now, attempts }: Asking): Promise<Step> {
-  const { authenticator } = use
-  const found = authenticator.extract(request)
-  if (found?.kind === 'credential') {
-    const verification = await authenticator.verify(found, now)
-    attempts.push(attemptOf(use, verification))
-    const step = judged(use, route.challenges, verification)
-    return step.kind === 'principal' ? step : { ...step, presented: found.value }
-  }
-  attempts.push({ authenticatorId: authenticator.id, kind: authenticator.kind, outcome: found?.kind ?? 'missing' })
-  if (found === undefined) {
-    const denial = missing(use, route.challenges)
-    return use.onMissing === 'reject' ? { kind: 'final', denial } : { kind: 'next', weight: 'missing', denial }
-  }
-  if (found.kind === 'ambiguous') return { kind: 'final', denial: { kind: 'denial', code: 'credential_ambiguous', location: found.location.name, challenges: route.challenges, authenticatorId: authenticator.id } }
-  if (found.kind === 'foreign') return { kind: 'next', weight: 'unrecognised', denial: rejected(use, route.challenges, 'credential_unrecognised') }
-  const denial = rejected(use, route.challenges, 'bearer_malformed')
-  return use.onInvalid === 'next' ? { kind: 'next', weight: 'rejected', denial } : { kind: 'final', denial }
-}
+const RANK: Readonly<Record<Weight, number>> = { missing: 0, unrecognised: 1, foreign: 2, unavailable: 3, rejected: 4 }
 
 /** Keeps what speaks if nobody is proven. */
-function remembered(known: Extract<Step, { kind: 'next' }> | undefined, step: Extract<Step, { kind: 'next' }>): Extract<Step, { kind: 'next' }> {
-  const rank: Readonly<Record<Weight, number>> = { missing: 0, unrecognised: 1, foreign: 2, unavailable: 3, rejected: 4 }
-  if (!known || rank[step.weight] > rank[known.weight]) return step
+function remembered(known: Next | undefined, step: Next): Next {
+  if (!known || RANK[step.weight] > RANK[known.weight]) return step
   // The last rejection speaks, but the first of anything else: it is the one the operator listed as preferred.
   return step.weight === 'rejected' && known.weight === 'rejected' ? step : known
 }
@@ -115,35 +30,70 @@ function remembered(known: Extract<Step, { kind: 'next' }> | undefined, step: Ex
 const isInconclusive = ({ denial, presented }: Refused, undecided: Refused | undefined): boolean =>
   undecided !== undefined && 'reason' in denial && denial.reason === 'key_unknown' && presented === undecided.presented
 
-async function authenticateAny(uses: readonly AuthenticatorUse[], asking: Asking): Promise<Principals | Denial> {
-  let speaks: Extract<Step, { kind: 'next' }> | undefined
-  let undecided: Refused | undefined
-  for (const use of uses) {
-    // A credential that was sent and not proven is never anonymous.
-    if (use.authenticator.kind === 'anonymous' && speaks && speaks.weight !== 'missing') continue
-    const step = await ask(use, asking)
-    if (step.kind === 'principal') {
-      const { id } = use.authenticator
-      return { primary: step.principal, byAuthenticator: new Map([[id, step.principal]]), requiredScopes: new Map([[id, use.scopes]]) }
-    }
-    const inconclusive = isInconclusive(step, undecided)
-    if (step.kind === 'final') return inconclusive && undecided ? undecided.denial : step.denial
-    if (inconclusive) continue
-    if (step.weight === 'unavailable') undecided ??= step
-    speaks = remembered(speaks, step)
-  }
-  return speaks?.denial ?? { kind: 'denial', code: 'credential_missing', challenges: asking.route.challenges }
+/** How far the authenticators of a route were asked, and what they came to. */
+interface Search {
+  readonly uses: readonly AuthenticatorUse[]
+  readonly asking: Asking
+  next: number
 }
 
-async function authenticateAll(uses: readonly AuthenticatorUse[], primary: string | undefined, asking: Asking): Promise<Principals | Denial> {
-  const byAuthenticator = new Map<string, Principal>()
-  const requiredScopes = new Map<string, readonly string[]>()
-  for (const use of uses) {
-    const step = await ask(use, asking)
-    if (step.kind === 'principal') {
-      byAuthenticator.set(use.authenticator.id, step.principal)
-      requiredScopes.set(use.authenticator.id, use.scopes)
-    } else if (!(use.optional && step.kind === 'next' && step.weight === 'missing')) return step.denial
+interface SearchAny extends Search {
+  speaks: Next | undefined
+  undecided: Refused | undefined
+}
+
+/** What the step comes to, or undefined when the next one is to be asked. */
+function concludedAny(search: SearchAny, use: AuthenticatorUse, step: Step): Principals | Denial | undefined {
+  if (step.kind === 'principal') {
+    const { authenticator: { id }, scopes } = use
+    return { primary: step.principal, byAuthenticator: new Map<string, Principal>().set(id, step.principal), requiredScopes: scopes.length === 0 ? NOBODY.requiredScopes : new Map([[id, scopes]]) }
+  }
+  const inconclusive = isInconclusive(step, search.undecided)
+  if (step.kind === 'final') return inconclusive && search.undecided ? search.undecided.denial : step.denial
+  if (inconclusive) return undefined
+  if (step.weight === 'unavailable') search.undecided ??= step
+  search.speaks = remembered(search.speaks, step)
+  return undefined
+}
+
+function authenticateAny(search: SearchAny): MaybePromise<Principals | Denial> {
+  const { uses, asking } = search
+  for (let use = uses[search.next]; use; use = uses[search.next]) {
+    search.next += 1
+    // A credential that was sent and not proven is never anonymous.
+    if (use.authenticator.kind === 'anonymous' && search.speaks && search.speaks.weight !== 'missing') continue
+    const asked = use
+    const step = ask(asked, asking)
+    if (step instanceof Promise) return step.then((late) => concludedAny(search, asked, late) ?? authenticateAny(search))
+    const result = concludedAny(search, asked, step)
+    if (result) return result
+  }
+  return search.speaks?.denial ?? { kind: 'denial', code: 'credential_missing', challenges: asking.route.challenges }
+}
+
+interface SearchAll extends Search {
+  readonly primary: string | undefined
+  readonly byAuthenticator: Map<string, Principal>
+  readonly requiredScopes: Map<string, readonly string[]>
+}
+
+/** Why the step ends the search, or undefined when the next one is to be asked. */
+function deniedAll({ byAuthenticator, requiredScopes }: SearchAll, { authenticator: { id }, optional, scopes }: AuthenticatorUse, step: Step): Denial | undefined {
+  if (step.kind !== 'principal') return optional && step.kind === 'next' && step.weight === 'missing' ? undefined : step.denial
+  byAuthenticator.set(id, step.principal)
+  requiredScopes.set(id, scopes)
+  return undefined
+}
+
+function authenticateAll(search: SearchAll): MaybePromise<Principals | Denial> {
+  const { uses, asking, primary, byAuthenticator, requiredScopes } = search
+  for (let use = uses[search.next]; use; use = uses[search.next]) {
+    search.next += 1
+    const asked = use
+    const step = ask(asked, asking)
+    if (step instanceof Promise) return step.then((late) => deniedAll(search, asked, late) ?? authenticateAll(search))
+    const denial = deniedAll(search, asked, step)
+    if (denial) return denial
   }
   const [first] = byAuthenticator.values()
   const speaker = (primary === undefined ? undefined : byAuthenticator.get(primary)) ?? first
@@ -153,14 +103,16 @@ async function authenticateAll(uses: readonly AuthenticatorUse[], primary: strin
 /**
  * Credential to principals. The first authenticator that recognises a credential answers for the request: a rejected
  * credential is never tried as something else (unless that authenticator says `on_invalid: next`), a credential nobody
- * recognises is never anonymous, and a dependency that is down is 503.
+ * recognises is never anonymous, and a dependency that is down is 503. At once when every answer is there at once.
  */
-export async function authenticate(route: Route, request: RequestDescription, now: EpochMs): Promise<Authentication> {
+export function authenticate(route: Route, request: RequestDescription, now: EpochMs): MaybePromise<Authentication> {
   const { authentication } = route
-  if (authentication.mode === 'none') return { attempts: NO_ATTEMPTS, result: NOBODY }
+  if (authentication.mode === 'none') return UNASKED
   const attempts: Attempt[] = []
   const asking: Asking = { route, request, now, attempts }
   const { mode, uses, primary } = authentication
-  const result = mode === 'any' ? await authenticateAny(uses, asking) : await authenticateAll(uses, primary, asking)
-  return { attempts, result }
+  const result = mode === 'any'
+    ? authenticateAny({ uses, asking, next: 0, speaks: undefined, undecided: undefined })
+    : authenticateAll({ uses, asking, next: 0, primary, byAuthenticator: new Map(), requiredScopes: new Map() })
+  return result instanceof Promise ? result.then((late) => ({ attempts, result: late })) : { attempts, result }
 }

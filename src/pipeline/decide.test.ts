@@ -110,6 +110,46 @@ describe('a preflight', () => {
   })
 })
 
+describe('waiting', () => {
+  const quota = policy({ quota: 2 })
+  const spent = policy({ quota: 1 })
+  const deny: Partial<Route> = { ...guarded(rejected), failureQuotas: [rule(spent, 'budget')] }
+  const cases: readonly (readonly [string, Partial<Route>])[] = [
+    ['an allowed request', { ...guarded(), clientQuotas: [rule(quota)], principalQuotas: () => [rule(quota)] }],
+    ['a refused credential', deny],
+    ['a spent client quota', { ...guarded(), clientQuotas: [{ ...rule(spent), cost: 2 }] }],
+    ['a spent principal quota', { ...guarded(), principalQuotas: () => [{ ...rule(spent), cost: 2 }] }],
+    ['several authenticators', { authentication: { mode: 'any', uses: [use({ id: 'a', says: rejected }, { onInvalid: 'next' }), use({ id: 'b' })] } }],
+    ['all authenticators', { authentication: { mode: 'all', uses: [use({ id: 'a' }), use({ id: 'b' }), use({ id: 'c', finds: 'missing' }, { optional: true })] } }],
+    ['one of all that is bad', { authentication: { mode: 'all', uses: [use({ id: 'a' }), use({ id: 'b', says: rejected })] } }],
+    ['an answer of our own', { ...guarded(), answer: () => ({ status: 200, headers: [], body: '{}' }) }],
+  ]
+
+  /** The same route and limiter, whose answers come later. */
+  function later(on: Partial<Route>): Partial<Route> {
+    const { authentication = { mode: 'none' }, answer } = on
+    const uses = authentication.mode === 'none' ? [] : authentication.uses.map((one) => ({ ...one, authenticator: { ...one.authenticator, verify: async (...asked: Parameters<typeof one.authenticator.verify>) => one.authenticator.verify(...asked) } }))
+    return { ...on, ...(authentication.mode !== 'none' && { authentication: { ...authentication, uses } }), ...(answer && { answer: async (...asked: Parameters<typeof answer>) => answer(...asked) }) }
+  }
+
+  const told = (decision: Decision): unknown => ({ ...decision, route: undefined })
+
+  it.each(cases)('is for nothing where every door answers at once: %s', (_title, on) => {
+    const table = createRouteTable([{ pattern: '/**', route: route(on) }]).table
+    const point = failClosed(createDecisionPoint({ routes: table, limiter: createMemoryLimiter(), clock: () => 1_000_000 }), () => undefined)
+    expect(point.decide(request(), { kind: 'match', route: route(on) })).not.toBeInstanceOf(Promise)
+  })
+
+  it.each(cases)('changes nothing about the decision: %s', async (_title, on) => {
+    const limiters = [createMemoryLimiter(), createMemoryLimiter()] as const
+    const slow: Limiter = { consume: async (charges, now) => limiters[1].consume(charges, now) }
+    for (let nth = 0; nth < 3; nth += 1) {
+      expect(told(await createPoint(later(on), slow)())).toEqual(told(await createPoint(on, limiters[0])()))
+    }
+    expect(limiters[1].size()).toBe(limiters[0].size())
+  })
+})
+
 describe('failClosed', () => {
   const bug = (): never => {
     throw new Error('bug')
@@ -121,6 +161,21 @@ describe('failClosed', () => {
     expect(point.match(described)).toMatchObject({ outcome: 'deny', denial: { code: 'internal' } })
     expect(await point.decide(described, { kind: 'match', route: route() })).toMatchObject({ outcome: 'deny', denial: { code: 'internal' } })
     expect(reported).toHaveLength(2)
+  })
+
+  it('denies when a stage has a bug after it waited, and reports it', async () => {
+    const reported: unknown[] = []
+    const point = failClosed({ match: bug, decide: async () => bug() }, (error) => reported.push(error))
+    const on = route()
+    expect(await point.decide(request(), { kind: 'match', route: on })).toMatchObject({ outcome: 'deny', denial: { code: 'internal' }, route: on })
+    expect(reported).toHaveLength(1)
+  })
+
+  it.each(['throws', 'rejects'])('denies when an authenticator %s, against its word', async (how) => {
+    const broken = { ...use().authenticator, verify: how === 'throws' ? bug : async () => bug() }
+    const on = route({ authentication: { mode: 'any', uses: [{ ...use(), authenticator: broken }] } })
+    const point = failClosed(createDecisionPoint({ routes: createRouteTable([]).table, limiter: createMemoryLimiter(), clock: () => 1_000_000 }), () => undefined)
+    expect(await point.decide(request(), { kind: 'match', route: on })).toMatchObject({ outcome: 'deny', denial: { code: 'internal' } })
   })
 })
 

@@ -1,13 +1,17 @@
-import type { Clock } from '../base/time.ts'
-import type { Answer, Decision, DecisionPoint, Deny, Match, Note } from '../model/decision.ts'
+import { after } from '../base/after.ts'
+import type { Clock, EpochMs, MaybePromise } from '../base/time.ts'
+import type { Answer, Attempt, Decision, DecisionPoint, Deny, Match, Note } from '../model/decision.ts'
 import { isDenial } from '../model/denial.ts'
 import type { Limiter } from '../model/ports.ts'
+import type { Principals } from '../model/principal.ts'
+import type { ServiceLimit } from '../model/quota.ts'
 import type { RequestDescription } from '../model/request.ts'
-import { authenticate } from './authenticate.ts'
+import type { Route } from '../model/route.ts'
+import { authenticate, type Authentication } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import { checkNetwork } from './check-network.ts'
-import { chargeFailure, failureCharges } from './failure-budget.ts'
-import { chargesOf, limit } from './limit.ts'
+import { chargeFailure, clientCharges } from './failure-budget.ts'
+import { chargesOf, limit, type Spending } from './limit.ts'
 import { matchRoute } from './match-route.ts'
 import { mutate } from './mutate.ts'
 import { preflightMethod, preflightReply } from './preflight.ts'
@@ -22,7 +26,16 @@ export interface DecideSettings {
   readonly clock: Clock
 }
 
-/** Builds the decision point. Read it from top to bottom: this is the product. */
+/** One request on its way down the line, under one time. */
+interface Line { readonly request: RequestDescription; readonly route: Route; readonly note: Note; readonly now: EpochMs }
+
+/** Who it is, and what is known by then. */
+interface Proven { readonly principals: Principals; readonly limits: readonly ServiceLimit[]; readonly attempts: readonly Attempt[] }
+
+/**
+ * Builds the decision point. Read it from top to bottom: this is the product. Behind a door that answers at once the line goes on at
+ * once, and most do: a promise costs more than the stage behind it.
+ */
 export function createDecisionPoint({ routes, limiter, clock }: DecideSettings): DecisionPoint {
   function match(request: RequestDescription, note: Note = silent): Match | Deny | Answer {
     const announced = preflightMethod(request)
@@ -50,30 +63,44 @@ export function createDecisionPoint({ routes, limiter, clock }: DecideSettings):
     return network ? { outcome: 'deny', stage: 'check_network', denial: network, route, ...NOTHING } : { kind: 'match', route }
   }
 
-  async function decide(request: RequestDescription, { route }: Match, note: Note = silent): Promise<Decision> {
-    const now = clock()
+  function decide(request: RequestDescription, { route }: Match, note: Note = silent): MaybePromise<Decision> {
+    const line: Line = { request, route, note, now: clock() }
+    const client = limit(limiter, clientCharges(route, request), line.now)
+    return client instanceof Promise ? client.then((late) => authenticateNext(line, late)) : authenticateNext(line, client)
+  }
 
-    const client = await limit(limiter, [...chargesOf(route.clientQuotas, request), ...failureCharges(route, request, 0)], now)
+  function authenticateNext(line: Line, client: Spending): MaybePromise<Decision> {
+    const { request, route, note, now } = line
     note('limit_client', client)
     if (client.denial) return { outcome: 'deny', stage: 'limit_client', denial: client.denial, route, limits: client.limits, attempts: [] }
 
-    const { result: principals, attempts } = await authenticate(route, request, now)
+    const authentication = authenticate(route, request, now)
+    return authentication instanceof Promise ? authentication.then((late) => authorizeNext(line, client, late)) : authorizeNext(line, client, authentication)
+  }
+
+  function authorizeNext(line: Line, { limits }: Spending, { result: principals, attempts }: Authentication): MaybePromise<Decision> {
+    const { request, route, note, now } = line
     note('authenticate', { principals, attempts })
     if (isDenial(principals)) {
-      await chargeFailure(limiter, route, request, principals, now)
-      return { outcome: 'deny', stage: 'authenticate', denial: principals, route, limits: client.limits, attempts }
+      const denied: Deny = { outcome: 'deny', stage: 'authenticate', denial: principals, route, limits, attempts }
+      return after(chargeFailure(limiter, route, request, principals, now), () => denied)
     }
 
     const forbidden = authorize(route, request, principals)
     note('authorize', forbidden)
-    if (forbidden) return { outcome: 'deny', stage: 'authorize', denial: forbidden, route, principals, limits: client.limits, attempts }
+    if (forbidden) return { outcome: 'deny', stage: 'authorize', denial: forbidden, route, principals, limits, attempts }
 
-    const spent = await limit(limiter, chargesOf(route.principalQuotas(principals), request, principals), now)
+    const proven: Proven = { principals, limits, attempts }
+    const spent = limit(limiter, chargesOf(route.principalQuotas(principals), request, principals), now)
+    return spent instanceof Promise ? spent.then((late) => mutateNext(line, proven, late)) : mutateNext(line, proven, spent)
+  }
+
+  function mutateNext({ request, route, note }: Line, { principals, limits: before, attempts }: Proven, spent: Spending): MaybePromise<Decision> {
     note('limit_principal', spent)
-    const limits = [...client.limits, ...spent.limits]
+    const limits = before.length === 0 ? spent.limits : [...before, ...spent.limits]
     if (spent.denial) return { outcome: 'deny', stage: 'limit_principal', denial: spent.denial, route, principals, limits, attempts }
 
-    if (route.answer) return { outcome: 'answer', route, principals, reply: await route.answer(request, principals), limits, attempts }
+    if (route.answer) return after(route.answer(request, principals), (reply) => ({ outcome: 'answer', route, principals, reply, limits, attempts }))
 
     const mutation = mutate(route, request, principals)
     note('mutate', mutation)

@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../base/time.ts'
 import type { Answer, Decision, DecisionPoint, Deny, Match } from '../model/decision.ts'
 
 const INTERNAL: Deny = { outcome: 'deny', stage: 'match_route', denial: { kind: 'denial', code: 'internal' }, limits: [], attempts: [] }
@@ -8,6 +9,7 @@ export function failClosed({ match, decide }: DecisionPoint, report: (error: unk
     report(error)
     return INTERNAL
   }
+  const faultOn = ({ route }: Match, error: unknown): Deny => ({ ...fault(error), route })
   return {
     match: (request, note): Match | Deny | Answer => {
       try {
@@ -16,11 +18,12 @@ export function failClosed({ match, decide }: DecisionPoint, report: (error: unk
         return fault(error)
       }
     },
-    decide: async (request, matched, note): Promise<Decision> => {
+    decide: (request, matched, note): MaybePromise<Decision> => {
       try {
-        return await decide(request, matched, note)
+        const decision = decide(request, matched, note)
+        return decision instanceof Promise ? decision.catch((error: unknown) => faultOn(matched, error)) : decision
       } catch (error) {
-        return { ...fault(error), route: matched.route }
+        return faultOn(matched, error)
       }
     },
   }

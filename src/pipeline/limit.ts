@@ -1,4 +1,4 @@
-import type { EpochMs } from '../base/time.ts'
+import type { EpochMs, MaybePromise } from '../base/time.ts'
 import type { Denial } from '../model/denial.ts'
 import { LimiterUnavailable, type Limiter } from '../model/ports.ts'
 import type { Principals } from '../model/principal.ts'
@@ -7,39 +7,55 @@ import type { RequestDescription } from '../model/request.ts'
 
 export interface Spending {
   readonly limits: readonly ServiceLimit[]
-  readonly denial?: Denial
+  readonly denial: Denial | undefined
 }
 
-const NOTHING: Spending = { limits: [] }
+const NO_CHARGES: readonly Charge[] = []
+const NOTHING: Spending = { limits: [], denial: undefined }
 
-/** The charges of the rules that apply to this request. */
-export function chargesOf(rules: readonly QuotaRule[], request: RequestDescription, principals?: Principals): Charge[] {
+/**
+ * The charges of the rules that apply to this request.
+ *
+ * @param looking  charges nothing and only asks what is left
+ */
+export function chargesOf(rules: readonly QuotaRule[], request: RequestDescription, principals?: Principals, looking = false): readonly Charge[] {
+  if (rules.length === 0) return NO_CHARGES
   const charges: Charge[] = []
   for (const { policy, partitionOf, cost } of rules) {
     const partition = partitionOf(request, principals)
-    if (partition !== undefined) charges.push({ policy, partition, cost })
+    if (partition !== undefined) charges.push({ policy, partition, cost: looking ? 0 : cost })
   }
   return charges
 }
 
+const refuses = ({ exceeded, policy }: ServiceLimit): boolean => exceeded && !policy.shadow
+const spends = ({ cost }: Charge): boolean => cost > 0
+
 function denialOf(limits: readonly ServiceLimit[], now: EpochMs): Denial | undefined {
-  const violated = limits.filter(({ exceeded, policy }) => exceeded && !policy.shadow)
-  if (violated.length === 0) return undefined
+  if (!limits.some(refuses)) return undefined
+  const violated = limits.filter(refuses)
   const retryAt = Math.max(...violated.map(({ retryAt: at }) => at))
   return { kind: 'denial', code: 'quota_exceeded', violated: violated.map(({ policy }) => policy.name), retryAfterMs: Math.max(retryAt - now, 1) }
 }
 
-/** Spends the quotas of one stage in one atomic step: all of them or none. */
-export async function limit(limiter: Limiter, charges: readonly Charge[], now: EpochMs): Promise<Spending> {
+function spendingOf(charges: readonly Charge[], limits: readonly ServiceLimit[], now: EpochMs): Spending {
+  const denial = denialOf(limits, now)
+  // What was only looked at is nobody's business unless it refuses.
+  return { limits: charges.every(spends) ? limits : limits.filter(({ exceeded }, index) => exceeded || (charges[index]?.cost ?? 0) > 0), denial }
+}
+
+function unasked(error: unknown): Spending {
+  if (!(error instanceof LimiterUnavailable)) throw error
+  return { limits: [], denial: { kind: 'denial', code: 'dependency_unavailable', dependency: error.dependency } }
+}
+
+/** Spends the quotas of one stage in one atomic step: all of them or none. At once when the limiter answers at once. */
+export function limit(limiter: Limiter, charges: readonly Charge[], now: EpochMs): MaybePromise<Spending> {
   if (charges.length === 0) return NOTHING
   try {
-    const spent = await limiter.consume(charges, now)
-    const denial = denialOf(spent, now)
-    // What was only looked at is nobody's business unless it refuses.
-    const limits = spent.filter(({ exceeded }, index) => exceeded || (charges[index]?.cost ?? 0) > 0)
-    return denial ? { limits, denial } : { limits }
+    const limits = limiter.consume(charges, now)
+    return limits instanceof Promise ? limits.then((late) => spendingOf(charges, late, now), unasked) : spendingOf(charges, limits, now)
   } catch (error) {
-    if (!(error instanceof LimiterUnavailable)) throw error
-    return { limits: [], denial: { kind: 'denial', code: 'dependency_unavailable', dependency: error.dependency } }
+    return unasked(error)
   }
 }

@@ -1,12 +1,12 @@
+import { after } from '../base/after.ts'
+import type { MaybePromise } from '../base/time.ts'
 import type { Decision, DecisionPoint, Deny, Match, Note, Observed } from '../model/decision.ts'
 import type { ProblemCode } from '../model/denial.ts'
-import type { Principals } from '../model/principal.ts'
 import type { RequestDescription } from '../model/request.ts'
 import type { Route } from '../model/route.ts'
+import { NOBODY } from './authenticate.ts'
 import { mutate } from './mutate.ts'
 import { preflightMethod, preflightReply } from './preflight.ts'
-
-const NOBODY: Principals = { primary: { kind: 'anonymous', authenticatorId: 'none' }, byAuthenticator: new Map(), requiredScopes: new Map() }
 
 /** Refused all the same: a bug, and what two readers would take for two things. */
 const NEVER_PASSED: ReadonlySet<ProblemCode> = new Set(['internal', 'credential_ambiguous'])
@@ -54,15 +54,15 @@ export function observeOnly({ match, decide }: DecisionPoint, unmatched?: Route)
     if (isPreflight && matched.stage === 'match_route') return matchObserved(ordinary(request), note)
     return { kind: 'match', route, observed: observedIn(matched) }
   }
-  const decideObserved = async (request: RequestDescription, matched: Match, note?: Note): Promise<Decision> => {
+  const decideObserved = (request: RequestDescription, matched: Match, note?: Note): MaybePromise<Decision> => {
     const { route, observed } = matched
-    const decision = await decide(request, observed ? { ...matched, route: withoutQuotas(route) } : matched, note)
-    if (decision.outcome === 'deny' && isObserved(route)) {
+    return after(decide(request, observed ? { ...matched, route: withoutQuotas(route) } : matched, note), (decision): MaybePromise<Decision> => {
+      if (decision.outcome !== 'deny') return decision.outcome === 'allow' && observed ? { ...decision, observed } : decision
+      if (!isObserved(route)) return decision
       // Nobody was looked for yet, and the upstream is to be told who it is.
-      if (decision.stage === 'limit_client' && !observed) return { ...(await decideObserved(request, { ...matched, observed: observedIn(decision) }, note)), limits: decision.limits }
+      if (decision.stage === 'limit_client' && !observed) return after(decideObserved(request, { ...matched, observed: observedIn(decision) }, note), (later) => ({ ...later, limits: decision.limits }))
       return pass(request, matched, decision)
-    }
-    return decision.outcome === 'allow' && observed ? { ...decision, observed } : decision
+    })
   }
   return { match: matchObserved, decide: decideObserved }
 }
