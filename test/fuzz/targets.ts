@@ -14,13 +14,14 @@ import { jsonTexts } from './targets/json-texts.ts'
 import { jwts } from './targets/jwts.ts'
 import { networks } from './targets/networks.ts'
 import { proxyHeader } from './targets/proxy-header.ts'
+import { requestHeads } from './targets/request-heads.ts'
 import { requestTarget } from './targets/request-target.ts'
 import { wireAnswers } from './targets/wire-answers.ts'
 import { wireRequests } from './targets/wire-requests.ts'
 
 /** Everything that is fuzzed, in the order of a request: its bytes, its credentials, the answer; then what an operator writes. */
 export const TARGETS: readonly FuzzTarget[] = [
-  requestTarget, headerLines, clientAddress, networks, proxyHeader, checkRequests,
+  requestHeads, requestTarget, headerLines, clientAddress, networks, proxyHeader, checkRequests,
   jwts, apiKeys, cookies, issuerAnswers, jsonTexts, identityValues,
   answers, emittedFields, errorTemplates, configFiles,
   wireRequests, wireAnswers,

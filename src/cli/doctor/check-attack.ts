@@ -1,7 +1,6 @@
-import { createServer, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { createCidrSet, NO_NETWORKS, type CidrSet } from '../../base/cidr.ts'
 import { createForwardAuth } from '../../faces/forward-auth/server.ts'
+import type { Reply } from '../../model/decision.ts'
 import { SILENT } from '../../model/event.ts'
 import type { Gateway } from '../../model/gateway.ts'
 import { type Diagnosis, ok, problem } from './diagnosis.ts'
@@ -13,27 +12,15 @@ const PATHS = ['/_postern/forward', '/_postern/nginx', '/_postern/envoy/'] as co
 /** The config's gateway with other callers to trust, and without secrets, which only it may know. */
 const trusting = (gateway: Gateway, trustedProxies: CidrSet): Gateway => ({ ...gateway, wire: { ...gateway.wire, trustedProxies }, ...(gateway.forwardAuth && { forwardAuth: { ...gateway.forwardAuth, secretDigests: [] } }) })
 
-const ask = (port: number, path: string, lines: readonly string[]): Promise<number> =>
-  new Promise((resolve) => {
-    const asking = request({ host: '127.0.0.1', port, path, headers: [...lines], agent: false, timeout: 2_000 }, (answer) => answer.resume().once('close', () => resolve(answer.statusCode ?? 0)))
-    asking.once('error', () => resolve(0))
-    asking.end()
-  })
-
-/** Statuses that a face with this gateway gives on loopback. */
+/** Statuses that a face with this gateway gives to callers on loopback. */
 async function statuses(gateway: Gateway, questions: readonly (readonly [path: string, lines: readonly string[]])[]): Promise<readonly number[]> {
   const face = createForwardAuth({ gateway: () => gateway, observer: SILENT, clock: Date.now, dedicated: true })
-  const server = createServer((incoming, response) => face.answer(incoming, response, { peer: incoming.socket.remoteAddress, last: true, overloaded: false, maxHeaders: 100 }))
-  // Port 0 on TCP gives an AddressInfo.
-  const port = await new Promise<number>((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)))
-  try {
-    const found: number[] = []
-    for (const [path, lines] of questions) found.push(await ask(port, path, lines))
-    return found
-  } finally {
-    server.close()
-    server.closeAllConnections()
-  }
+  const ask = (url: string, rawHeaders: readonly string[]): Promise<number> =>
+    new Promise((resolve) => {
+      const caller = { message: { method: 'GET', url, httpVersion: '1.1', rawHeaders: [...rawHeaders] }, peer: '127.0.0.1', reply: ({ status }: Reply) => resolve(status), destroy: () => resolve(0), onDone: () => undefined }
+      face.answer(caller, { last: true, overloaded: false, maxHeaders: 100 })
+    })
+  return Promise.all(questions.map(([path, lines]) => ask(path, lines)))
 }
 
 /** Asks for decisions as a stranger, and as a caller that leaves out what it should say. Both must be refused whatever the routes allow. */

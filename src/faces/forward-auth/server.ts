@@ -1,6 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { writeReply } from '../../wire/write.ts'
 import type { Reply } from '../../model/decision.ts'
+import type { IncomingLines } from '../../wire/incoming.ts'
 import { answerCheck, type Check, type Conclusion, type ForwardAuthOptions } from './check.ts'
 import type { Dialect } from './dialect.ts'
 import { ENVOY, ENVOY_PREFIX } from './envoy.ts'
@@ -9,9 +8,20 @@ import { NGINX } from './nginx.ts'
 
 export type { ForwardAuthOptions } from './check.ts'
 
-/** What the listener knows of a check. */
-export interface CheckContext {
+/** A caller that waits for its answer, as the listener knows it. */
+export interface Caller {
+  readonly message: IncomingLines
   readonly peer: string | undefined
+  /** A caller that copies every field into the request has no use for the date. */
+  readonly reply: (reply: Reply, options: { readonly close: boolean; readonly date: boolean }) => void
+  /** Cuts the connection off. */
+  readonly destroy: () => void
+  /** Calls back once, when the answer has left or the caller has: the status if an answer had begun. */
+  readonly onDone: (then: (status: number | undefined) => void) => void
+}
+
+/** What the listener says about a check. */
+export interface CheckContext {
   /** The answer is the last of its connection. */
   readonly last: boolean
   readonly overloaded: boolean
@@ -23,7 +33,7 @@ export interface ForwardAuth {
   /** Whether a request with this target, as sent, is a check. */
   readonly takes: (rawTarget: string) => boolean
   /** Answers a check. Never throws: a fault is answered 500. */
-  readonly answer: (incoming: IncomingMessage, response: ServerResponse, context: CheckContext) => void
+  readonly answer: (caller: Caller, context: CheckContext) => void
 }
 
 /** The path alone says who asks. Some callers put the query of the client behind it. */
@@ -42,25 +52,21 @@ function replyIn(dialect: Dialect | undefined, { passage, reply }: Conclusion): 
   return dialect.allow(passage)
 }
 
-function track(incoming: IncomingMessage, response: ServerResponse, { options: { observer }, startedAt }: Check): void {
-  observer.opened('request', 'forward_auth')
-  response.on('error', () => undefined)
-  response.once('close', () => {
-    observer.closed('request', 'forward_auth')
-    if (response.headersSent) observer.answered({ face: 'forward_auth', method: incoming.method ?? '', status: response.statusCode, durationMs: performance.now() - startedAt })
-  })
-}
-
-function write(incoming: IncomingMessage, response: ServerResponse, { reply, allowed, last }: { readonly reply: Reply; readonly allowed: boolean; readonly last: boolean }): void {
-  if (response.destroyed) return
-  // A caller that copies every field into the request has no use for the date.
-  response.sendDate = !allowed
+function write(caller: Caller, reply: Reply, options: Parameters<Caller['reply']>[1]): void {
   try {
-    writeReply(response, reply, { close: last, head: incoming.method === 'HEAD' })
+    caller.reply(reply, options)
   } catch (error) {
-    response.destroy()
+    caller.destroy()
     throw error
   }
+}
+
+function track({ message, onDone }: Caller, { options: { observer }, startedAt }: Check): void {
+  observer.opened('request', 'forward_auth')
+  onDone((status) => {
+    observer.closed('request', 'forward_auth')
+    if (status !== undefined) observer.answered({ face: 'forward_auth', method: message.method ?? '', status, durationMs: performance.now() - startedAt })
+  })
 }
 
 /**
@@ -70,13 +76,14 @@ function write(incoming: IncomingMessage, response: ServerResponse, { reply, all
 export function createForwardAuth(options: ForwardAuthOptions): ForwardAuth {
   return {
     takes: options.dedicated ? () => true : (rawTarget) => rawTarget.startsWith('/_postern/') && dialectOf(rawTarget) !== undefined,
-    answer: (incoming, response, { peer, last, overloaded, maxHeaders }) => {
-      const dialect = dialectOf(incoming.url ?? '')
-      const check: Check = { options, gateway: options.gateway(), message: incoming, credentials: incoming, peer, overloaded, maxHeaders, dialect, canAnswer: false, startedAt: performance.now() }
-      track(incoming, response, check)
+    answer: (caller, { last, overloaded, maxHeaders }) => {
+      const { message, peer } = caller
+      const dialect = dialectOf(message.url ?? '')
+      const check: Check = { options, gateway: options.gateway(), message, credentials: message, peer, overloaded, maxHeaders, dialect, canAnswer: false, startedAt: performance.now() }
+      track(caller, check)
       let reply: Reply | undefined
       const once = (conclusion: Conclusion): Reply => (reply ??= replyIn(dialect, conclusion))
-      answerCheck(check, (conclusion) => once(conclusion).status, (conclusion) => write(incoming, response, { reply: once(conclusion), allowed: conclusion.passage !== undefined, last }))
+      answerCheck(check, (conclusion) => once(conclusion).status, (conclusion) => write(caller, once(conclusion), { close: last, date: conclusion.passage === undefined }))
     },
   }
 }

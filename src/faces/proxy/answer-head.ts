@@ -39,7 +39,7 @@ function withoutLines(raw: RawHeaders, gone: (name: string) => boolean): RawHead
 }
 
 /** The head of a relayed answer, flat. Where we answer CORS, the upstream does not; 204 has no length (RFC 9110 section 8.6). */
-export function relayedHead(exchange: Exchange, { decision, requestId }: { decision: Allow; requestId: string }, status: number, raw: RawHeaders): string[] {
+export function relayedHead(exchange: Pick<Exchange, 'gateway' | 'parts' | 'incoming'>, { decision, requestId }: { decision: Allow; requestId: string }, status: number, raw: RawHeaders): string[] {
   const { gateway, parts, incoming } = exchange
   const added = answerHeaders(decision, { wire: gateway.wire, requestId, now: parts.clock(), origin: originOf(incoming) })
   // Also where this origin is told nothing: else an upstream that reflects any origin would answer for those that are not listed (T59).

@@ -1,28 +1,9 @@
 import type { ServerResponse } from 'node:http'
-import type { DurationMs } from '../../base/time.ts'
 import { passedOn } from './bulk.ts'
-
-export interface AnswerSinkHooks {
-  /** The client does not keep up: stop reading from the upstream. */
-  readonly onFull: () => void
-  readonly onDrained: () => void
-  /** It has not taken a byte for too long (T51). */
-  readonly onStalled: () => void
-  readonly stallMs: DurationMs
-  /** The answer has not ended in the turn in which it began. Called once. */
-  readonly onLasting: () => void
-}
+import type { AnswerSink, AnswerSinkHooks } from './client.ts'
 
 /** A body that fits with its head into what Node copies to the kernel without allocating, bytes. */
 const SMALL = 12 * 1_024
-
-/** The body of a relayed answer on its way to the client. The head has been written before. */
-export interface AnswerSink {
-  /** Sends the head alone, unless a body follows in this very turn. */
-  readonly begin: () => void
-  readonly write: (chunk: Buffer) => void
-  readonly end: () => void
-}
 
 /**
  * Writes with backpressure. Holds the newest chunk until the turn is over, because a small answer arrives in one piece (head, body

@@ -4,14 +4,12 @@ import type { Allow } from '../../model/decision.ts'
 import type { Denial } from '../../model/denial.ts'
 import type { ExchangedEvent } from '../../model/event.ts'
 import { responseHeaders } from '../../wire/response-headers.ts'
-import { writeAnswerHead, writeInformational } from '../../wire/write.ts'
 import { checkAnswer, relayedHead } from './answer-head.ts'
-import { type AnswerSink, createAnswerSink } from './answer-sink.ts'
 import { type BodyTrouble, createBodySource } from './body-source.ts'
+import type { AnswerSink } from './client.ts'
 import type { AnswerControl, AnswerEvents, UpstreamConnection, UpstreamRequest } from './engine.ts'
 import type { Exchange } from './exchange.ts'
 import { causeOf, ExchangeEnded, failureOf } from './failure.ts'
-import { hasUnreadBody, lingerAfterAnswer } from './linger.ts'
 import type { Errand } from './outbound.ts'
 import { firstExpiry, isEndless } from './proof-end.ts'
 import { refuse } from './refuse.ts'
@@ -66,17 +64,20 @@ function bodyOf({ exchange, errand }: Attempt, progress: Progress): Buffer | Rea
   const { request, decision, framing } = errand
   if (request.body) return Buffer.from(request.body.bytes)
   if (framing.kind === 'none' || (framing.kind === 'length' && framing.length === 0)) return undefined
-  const { incoming, response, awaitsContinue, parts } = exchange
+  const { client, parts } = exchange
+  // Its announced length was looked at.
+  const whole = client.body.whole()
+  if (whole) return whole
   const { maxBodyBytes } = decision.route
   const reasons: Readonly<Record<BodyTrouble, () => ExchangeEnded>> = {
     too_large: () => new ExchangeEnded({ outcome: 'client_abort', denial: tooLarge(maxBodyBytes) }),
     idle: () => BODY_LATE,
     gone: () => CLIENT_LEFT,
   }
-  return createBodySource(incoming, {
+  return createBodySource(client.body.stream(), {
     maxBytes: maxBodyBytes,
     idleMs: parts.listener.bodyIdleTimeoutMs,
-    onWanted: () => awaitsContinue && response.writeContinue(),
+    onWanted: client.body.ask,
     onTrouble: (trouble) => end(progress, reasons[trouble]()),
   })
 }
@@ -121,19 +122,16 @@ function streamEnd(decision: Allow, raw: RawHeaders): EpochMs | undefined {
   return until !== undefined && isEndless(raw) ? until : undefined
 }
 
-/** Writes the head of the final answer. An answer before the end of the request is the last one of both connections. */
+/** Begins the final answer. */
 function beginAnswer(attempt: Attempt, progress: Progress, { status, message, raw }: { status: number; message: string | undefined; raw: RawHeaders }): AnswerSink {
   const { exchange, errand } = attempt
-  const { response, incoming, parts } = exchange
+  const { client, parts } = exchange
   const { request, decision, settings } = errand
-  const early = hasUnreadBody(incoming)
-  if (early) lingerAfterAnswer(incoming)
-  if (early || parts.isDraining()) response.shouldKeepAlive = false
-  writeAnswerHead(response, status, message, relayedHead(exchange, { decision, requestId: request.id }, status, raw))
-  const sink = createAnswerSink(response, {
+  const fields = relayedHead(exchange, { decision, requestId: request.id }, status, raw)
+  const sink = client.relay({ status, message, fields, last: parts.isDraining() }, {
     onFull: () => progress.control?.pause(),
     onDrained: () => progress.control?.resume(),
-    onStalled: () => response.destroy(),
+    onStalled: client.destroy,
     onLasting: () => watchLasting(attempt, raw),
     stallMs: settings.idleTimeoutMs,
   })
@@ -142,12 +140,12 @@ function beginAnswer(attempt: Attempt, progress: Progress, { status, message, ra
 }
 
 /** An answer that goes on ends when its proof does. */
-function watchLasting({ exchange: { response, parts }, errand: { request, decision } }: Attempt, raw: RawHeaders): void {
+function watchLasting({ exchange: { client, parts }, errand: { request, decision } }: Attempt, raw: RawHeaders): void {
   const release = parts.vigil.watch(decision, (why) => {
     parts.observer.noticed('info', `stream_${why}`, why === 'revoked' ? 'an answer was cut off because its credential was revoked' : 'a stream was ended because its credential has expired', { request_id: request.id })
-    response.destroy()
+    client.destroy()
   }, streamEnd(decision, raw))
-  if (release) response.once('close', release)
+  if (release) client.onDone(release)
 }
 
 function eventsOf(attempt: Attempt, progress: Progress): AnswerEvents {
@@ -165,7 +163,7 @@ function eventsOf(attempt: Attempt, progress: Progress): AnswerEvents {
     },
     head: (status, message, raw) => {
       checkAnswer(status, raw)
-      if (isInformational(status)) return writeInformational(exchange.response, status, responseHeaders(raw, []))
+      if (isInformational(status)) return exchange.client.inform(status, responseHeaders(raw, []))
       progress.status = status
       sink = beginAnswer(attempt, progress, { status, message, raw })
     },

@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { DurationMs } from '../../base/time.ts'
 import { passedOn } from './bulk.ts'
+import type { BodyStream } from './client.ts'
 
 /** Why a request body could not be passed on. */
 export type BodyTrouble = 'too_large' | 'idle' | 'gone'
@@ -20,7 +20,7 @@ export interface BodySourceSettings {
  * The body of a request as a stream of its own, with backpressure. Apart from the message, so that whoever destroys it (undici does,
  * when the upstream answers early) leaves the client's connection alone. Counts while it streams (T53); trailers stay behind (T5).
  */
-export function createBodySource(incoming: IncomingMessage, settings: BodySourceSettings): Readable {
+export function createBodySource(incoming: BodyStream, settings: BodySourceSettings): Readable {
   let bytes = 0
   let wanted = false
   let idle: NodeJS.Timeout | undefined

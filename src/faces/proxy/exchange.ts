@@ -1,7 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../base/time.ts'
 import type { Observer } from '../../model/event.ts'
 import type { Gateway } from '../../model/gateway.ts'
+import type { IncomingLines } from '../../wire/incoming.ts'
+import type { Client } from './client.ts'
 import type { Peers } from './peer.ts'
 import type { UpstreamPools } from './pools.ts'
 import type { ListenerSettings } from './settings.ts'
@@ -25,12 +26,10 @@ export interface FaceParts {
 
 /** One request on its way, under the gateway that was current when it came. */
 export interface Exchange {
-  readonly incoming: IncomingMessage
-  readonly response: ServerResponse
+  readonly incoming: IncomingLines
+  readonly client: Client
   readonly parts: FaceParts
   readonly gateway: Gateway
-  /** The client waits for `100 Continue` before it sends its body. */
-  readonly awaitsContinue: boolean
   readonly presence: Presence
 }
 
@@ -70,7 +69,7 @@ export function createInFlight(): InFlight {
 }
 
 /** The one `Origin` of a request, if it has exactly one. */
-export function originOf({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): string | undefined {
+export function originOf({ rawHeaders }: Pick<IncomingLines, 'rawHeaders'>): string | undefined {
   let origin: string | undefined
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]

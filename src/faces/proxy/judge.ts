@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import type { MaybePromise } from '../../base/time.ts'
 import type { Decision, Deny, Match, StageName } from '../../model/decision.ts'
 import { type Denial, isDenial } from '../../model/denial.ts'
@@ -8,8 +7,8 @@ import type { RequestDescription } from '../../model/request.ts'
 import type { BodyPolicy, Route } from '../../model/route.ts'
 import { framingOf } from '../../wire/framing.ts'
 import { describe } from '../../wire/incoming.ts'
+import type { Client } from './client.ts'
 import type { FaceParts } from './exchange.ts'
-import { isEncrypted } from './peer.ts'
 import { readBody } from './read-body.ts'
 
 /** A request and what was decided about it. */
@@ -22,16 +21,15 @@ export interface Judged {
   readonly close: boolean
 }
 
+/** Who asks. An upgrade has no body: `describe` has refused that. */
+export type Asking = Pick<Client, 'message' | 'peer' | 'encrypted'> & Partial<Pick<Client, 'crowded' | 'body'>>
+
 /** What is judged, and how. */
 export interface Case {
-  readonly incoming: IncomingMessage
+  readonly asking: Asking
   readonly parts: FaceParts
   readonly gateway: Gateway
   readonly upgrade: boolean
-  /** Too many requests of this connection have no answer yet. */
-  readonly crowded?: boolean
-  /** The moment for `100 Continue`: a declared body is about to be read. */
-  readonly onBodyWanted: () => void
 }
 
 const MAX_IN_FLIGHT = 10_000
@@ -43,16 +41,17 @@ const overloaded = (close: boolean): Judged => ({ requestId: randomUUID(), decis
 const settled = (request: RequestDescription, decision: Decision): Judged => ({ request, requestId: request.id, decision, close: false })
 
 /** The body policy of the route, when there is a body for it. */
-function policyFor({ incoming }: Case, { headers }: RequestDescription, { body }: Route): BodyPolicy | undefined {
+function policyFor({ asking }: Case, { headers }: RequestDescription, { body }: Route): BodyPolicy | undefined {
   if (!body) return undefined
-  const framing = framingOf(headers, incoming.httpVersion)
+  const framing = framingOf(headers, asking.message.httpVersion)
   const empty = isDenial(framing) || framing.kind === 'none' || (framing.kind === 'length' && framing.length === 0)
   return empty ? undefined : body
 }
 
 /** The rest of the line, after a declared body has been read into the description. */
-async function decideWithBody({ incoming, parts, gateway, onBodyWanted }: Case, request: RequestDescription, { match, policy }: { match: Match; policy: BodyPolicy }): Promise<Judged> {
-  const body = await readBody(incoming, { policy, deadlineMs: parts.listener.bodyIdleTimeoutMs, onWanted: onBodyWanted })
+async function decideWithBody({ asking, parts, gateway }: Case, request: RequestDescription, { match, policy }: { match: Match; policy: BodyPolicy }): Promise<Judged> {
+  if (!asking.body) throw new Error('a request that can have no body has one')
+  const body = await readBody(asking.body, { head: { headers: request.headers, rawHeaders: asking.message.rawHeaders }, policy, deadlineMs: parts.listener.bodyIdleTimeoutMs })
   if (isDenial(body)) return settled(request, deny('describe', body, match.route))
   const complete = { ...request, body }
   return settled(complete, await gateway.point.decide(complete, match))
@@ -60,13 +59,13 @@ async function decideWithBody({ incoming, parts, gateway, onBodyWanted }: Case, 
 
 /** Decides at once where nothing has to be waited for: most requests are, and a promise costs more than their decision. */
 function judged(what: Case): MaybePromise<Judged> {
-  const { incoming, parts, gateway, upgrade, crowded = false } = what
+  const { asking: { message, peer, encrypted, crowded = false }, parts, gateway, upgrade } = what
   // Counted before it is looked at: what we have no room for must cost nothing.
   if (crowded || parts.inFlight.count() > (parts.listener.maxInFlight ?? MAX_IN_FLIGHT)) return overloaded(crowded)
-  const request = describe(incoming, {
+  const request = describe(message, {
     wire: gateway.wire,
-    peer: parts.peers.of(incoming.socket),
-    encrypted: isEncrypted(incoming.socket),
+    peer,
+    encrypted,
     now: parts.clock(),
     upgrade,
     maxHeaders: parts.listener.maxHeaders,
@@ -80,8 +79,9 @@ function judged(what: Case): MaybePromise<Judged> {
   return decision instanceof Promise ? decision.then((late) => settled(request, late)) : settled(request, decision)
 }
 
-function tell({ incoming, parts }: Case, { request, requestId, decision }: Judged, startedAt: number): void {
-  const wire = { id: requestId, method: incoming.method ?? '', path: incoming.url?.split('?', 1)[0] ?? '', peer: parts.peers.of(incoming.socket) ?? '' }
+function tell({ asking: { message: { method = '', url = '' }, peer = '' }, parts }: Case, { request, requestId, decision }: Judged, startedAt: number): void {
+  const query = url.indexOf('?')
+  const wire = { id: requestId, method, path: query === -1 ? url : url.slice(0, query), peer }
   const durationMs = performance.now() - startedAt
   parts.observer.decided(request ? { face: 'proxy', request, wire, decision, durationMs } : { face: 'proxy', wire, decision, durationMs })
 }

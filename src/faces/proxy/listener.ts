@@ -6,7 +6,11 @@ import type { TLSSocket } from 'node:tls'
 import { canonicalIp, type CidrSet, partitionOfIp } from '../../base/cidr.ts'
 import type { DurationMs } from '../../base/time.ts'
 import type { Observer } from '../../model/event.ts'
+import type { Client } from './client.ts'
+import { isLeaving } from './linger.ts'
 import { watchNewcomers } from './newcomers.ts'
+import { createNodeClient } from './node-client.ts'
+import { createPlainReaders } from './plain-readers.ts'
 import type { Peers } from './peer.ts'
 import { takeProxyHeader } from './proxy-header.ts'
 import type { ListenerSettings, ListenerTls } from './settings.ts'
@@ -16,9 +20,9 @@ export type { ListenerSettings, ListenerTls } from './settings.ts'
 
 /** What a listener hands on. */
 export interface ListenerEvents {
-  readonly request: (incoming: IncomingMessage, response: ServerResponse, awaitsContinue: boolean) => void
+  readonly request: (client: Client) => void
   /** `Expect` with anything but `100-continue`. */
-  readonly expectation: (incoming: IncomingMessage, response: ServerResponse) => void
+  readonly expectation: (client: Client) => void
   /** GET with exactly `Upgrade: websocket`. Every other `Upgrade` is an ordinary request. */
   readonly upgrade: (incoming: IncomingMessage, socket: Duplex, head: Buffer) => void
   /** CONNECT: never proxied, but answered. */
@@ -93,14 +97,19 @@ function refuseBadCertificates(server: Server, tls: ListenerTls): void {
   })
 }
 
-function attach(server: Server, events: ListenerEvents): void {
-  server.on('request', (incoming, response) => events.request(incoming, response, false))
+function attach(server: Server, events: ListenerEvents, { peers }: ListenerContext): void {
+  const hear = (then: (client: Client) => void, awaitsContinue = false) => (incoming: IncomingMessage, response: ServerResponse): void => {
+    // Behind the last answer of a connection there are no requests, only bytes. It ends by itself.
+    if (!isLeaving(incoming.socket)) then(createNodeClient({ incoming, response, awaitsContinue }, peers))
+  }
+  const [asked, expecting, unmet] = [hear(events.request), hear(events.request, true), hear(events.expectation)]
+  server.on('request', asked)
   server.on('checkContinue', (incoming, response) => {
     // Node takes anything that contains the word for it (T13).
-    if (incoming.headers.expect?.toLowerCase() === '100-continue') events.request(incoming, response, true)
-    else events.expectation(incoming, response)
+    if (incoming.headers.expect?.toLowerCase() === '100-continue') expecting(incoming, response)
+    else unmet(incoming, response)
   })
-  server.on('checkExpectation', events.expectation)
+  server.on('checkExpectation', unmet)
   server.on('upgrade', events.upgrade)
   server.on('connect', events.connect)
   server.on('clientError', events.unparsable)
@@ -125,17 +134,27 @@ function createConnectionCap({ maxConnectionsPerClient }: ListenerSettings): (so
   }
 }
 
+type Taking = (socket: Socket) => void
+
+/** Takes the server's own listeners for an event away; gives the way to call them. */
+function withdraw(server: Server, event: 'connection' | 'secureConnection'): Taking {
+  const listeners = server.listeners(event)
+  server.removeAllListeners(event)
+  return (socket) => {
+    for (const listener of listeners) listener.call(server, socket)
+  }
+}
+
 /** Stands before the server's own listener for connections: who may be here, and who is it? */
 function guardConnections(server: Server, { settings, observer, peers, trustedProxies }: ListenerContext): void {
-  const accepted = server.listeners('connection')
-  server.removeAllListeners('connection')
+  const take = withdraw(server, 'connection')
   const mayStay = createConnectionCap(settings)
   const accept = (socket: Socket): void => {
     if (!mayStay(socket, peers.of(socket))) {
       socket.destroy()
       return
     }
-    for (const listener of accepted) listener.call(server, socket)
+    take(socket)
   }
   server.on('connection', (socket: Socket) => {
     if (!settings.proxyProtocol) return accept(socket)
@@ -174,11 +193,24 @@ export function createListener(context: ListenerContext, events: ListenerEvents)
   // Above our own limit, so that it is ours that answers 431; finite, because Node drops what is over it (T11).
   server.maxHeadersCount = settings.maxHeaders * 2 + 64
   server.maxConnections = settings.maxConnections
+  const secure = tls !== undefined
+  const byNode = withdraw(server, secure ? 'secureConnection' : 'connection')
+  const plain = createPlainReaders({ settings, peers: context.peers }, {
+    request: events.request,
+    unparsable: events.unparsable,
+    spoke: (socket) => newcomers.spoke(socket),
+    handedOver: byNode,
+  })
+  server.on(secure ? 'secureConnection' : 'connection', plain.take)
   guardConnections(server, context)
   if (tls) refuseBadCertificates(server, tls)
-  attach(server, events)
-  const newcomers = watchNewcomers(server, tls !== undefined)
+  attach(server, events, context)
+  const newcomers = watchNewcomers(server, secure)
   let unfollow = (): void => undefined
+  const closeIdle = (): void => {
+    plain.closeIdle()
+    server.closeIdleConnections()
+  }
   return {
     listen: async () => {
       const address = await listenOn(server, settings)
@@ -193,9 +225,12 @@ export function createListener(context: ListenerContext, events: ListenerEvents)
       NetServer.prototype.close.call(server)
       await newcomers.heard(hearingMs)
       server.close()
-      server.closeIdleConnections()
+      closeIdle()
     },
-    closeIdle: () => server.closeIdleConnections(),
-    closeAll: () => server.closeAllConnections(),
+    closeIdle,
+    closeAll: () => {
+      plain.closeAll()
+      server.closeAllConnections()
+    },
   }
 }

@@ -5,6 +5,8 @@ import type { DurationMs } from '../../base/time.ts'
 
 /** Connections that were taken and have not asked for anything yet. */
 export interface Newcomers {
+  /** This one has asked, and the server was not told. */
+  readonly spoke: (socket: Socket) => void
   /** Resolves when every connection that the system holds for us has been taken: a close would reset those. */
   readonly taken: () => Promise<void>
   /** Resolves when each has asked or left, but no later than after `ms`. */
@@ -32,6 +34,7 @@ export function watchNewcomers(server: Server, secure: boolean): Newcomers {
   })
   for (const event of ['request', 'checkContinue', 'checkExpectation', 'upgrade', 'connect']) server.prependListener(event, spoke)
   return {
+    spoke: (socket) => void silent.delete(socket),
     taken: async () => {
       for (let turns = 0; turns < MOST_TURNS; turns += 1) {
         const [before, began] = [came, performance.now()]

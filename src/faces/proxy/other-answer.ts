@@ -25,8 +25,7 @@ export function relayAnswer(allowed: Allowed, answer: IncomingMessage, onEnd: (o
   response.shouldKeepAlive = false
   response.assignSocket(client)
   response.on('error', () => undefined)
-  const exchange = { incoming, response, parts, gateway, awaitsContinue: false, presence: { left: false, undo: undefined } }
-  writeAnswerHead(response, status, answer.statusMessage, relayedHead(exchange, { decision, requestId: request.id }, status, raw))
+  writeAnswerHead(response, status, answer.statusMessage, relayedHead({ incoming, parts, gateway }, { decision, requestId: request.id }, status, raw))
   response.flushHeaders()
   answered(allowed, status)
   pipeline(answer, response, (error) => {

@@ -1,18 +1,17 @@
-import type { IncomingMessage } from 'node:http'
 import type { DurationMs } from '../../base/time.ts'
 import { type Denial, isDenial } from '../../model/denial.ts'
-import type { RequestBody } from '../../model/request.ts'
+import type { HeaderMap, RequestBody } from '../../model/request.ts'
 import type { BodyPolicy } from '../../model/route.ts'
 import { parseBody } from '../../wire/body.ts'
 import { hasOtherSpelling } from '../../wire/body-spelling.ts'
 import { foldedName } from '../../wire/headers.ts'
+import type { ClientBody } from './client.ts'
 
 export interface ReadBodySettings {
+  readonly head: { readonly headers: HeaderMap; readonly rawHeaders: readonly string[] }
   readonly policy: BodyPolicy
   /** For the whole body, however it trickles. */
   readonly deadlineMs: DurationMs
-  /** The moment for `100 Continue`. */
-  readonly onWanted: () => void
 }
 
 const rejected = (detail: string): Denial => ({ kind: 'denial', code: 'body_rejected', detail })
@@ -28,18 +27,22 @@ function saysTwice(rawHeaders: readonly string[]): boolean {
 }
 
 /** What is wrong before a byte is read. A coded body would be judged in one form and understood in another. */
-function mistakeInHead({ headers, rawHeaders }: IncomingMessage, policy: BodyPolicy): Denial | undefined {
+function mistakeInHead({ headers, rawHeaders }: ReadBodySettings['head'], policy: BodyPolicy): Denial | undefined {
   if (saysTwice(rawHeaders)) return rejected('the type or coding of the body is said twice')
-  const coding = headers['content-encoding']
+  const [coding] = headers.get('content-encoding') ?? []
   if (coding !== undefined && coding.toLowerCase() !== 'identity') return rejected('this route does not take a coded body')
-  const type = mediaTypeOf(headers['content-type'])
+  const type = mediaTypeOf(headers.get('content-type')?.[0])
   if (policy.contentTypes.length > 0 && !policy.contentTypes.includes(type)) return rejected('this route does not take that content type')
-  return Number(headers['content-length'] ?? 0) > policy.maxBytes ? tooLarge(policy.maxBytes) : undefined
+  return Number(headers.get('content-length')?.[0] ?? 0) > policy.maxBytes ? tooLarge(policy.maxBytes) : undefined
 }
 
 /** The bytes of the body, at most `maxBytes` of them within the deadline. */
-function bytesOf(incoming: IncomingMessage, { policy, deadlineMs, onWanted }: ReadBodySettings): Promise<Buffer | Denial> {
+function bytesOf(body: ClientBody, { policy, deadlineMs }: ReadBodySettings): Promise<Buffer | Denial> {
+  const whole = body.whole()
+  // Its announced length was looked at.
+  if (whole) return Promise.resolve(whole)
   return new Promise((resolve) => {
+    const incoming = body.stream()
     const chunks: Buffer[] = []
     let bytes = 0
     const settle = (outcome: Buffer | Denial): void => {
@@ -57,17 +60,17 @@ function bytesOf(incoming: IncomingMessage, { policy, deadlineMs, onWanted }: Re
     const onClose = (): void => settle(rejected('the body did not arrive'))
     const timer = setTimeout(() => settle(rejected('the body did not arrive in time')), deadlineMs)
     incoming.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
-    onWanted()
+    body.ask()
   })
 }
 
 /** Reads and parses the body of a request on a route that declares it. What is sent on later is exactly `bytes`. */
-export async function readBody(incoming: IncomingMessage, settings: ReadBodySettings): Promise<RequestBody | Denial> {
-  const mistake = mistakeInHead(incoming, settings.policy)
+export async function readBody(body: ClientBody, settings: ReadBodySettings): Promise<RequestBody | Denial> {
+  const mistake = mistakeInHead(settings.head, settings.policy)
   if (mistake) return mistake
-  const bytes = await bytesOf(incoming, settings)
+  const bytes = await bytesOf(body, settings)
   if (isDenial(bytes)) return bytes
-  const parsed = parseBody(bytes, incoming.headers['content-type'])
+  const parsed = parseBody(bytes, settings.head.headers.get('content-type')?.[0])
   if (isDenial(parsed)) return parsed
   if (hasOtherSpelling(parsed.value, settings.policy.members ?? [])) return rejected('a member of the body is another spelling of one that is judged')
   return { bytes, value: parsed.value }

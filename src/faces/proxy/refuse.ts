@@ -5,9 +5,7 @@ import type { ServiceLimit } from '../../model/quota.ts'
 import type { CorsPolicy } from '../../model/route.ts'
 import type { WireSettings } from '../../model/gateway.ts'
 import { replyOf } from '../../wire/reply.ts'
-import { writeReply } from '../../wire/write.ts'
 import { type Exchange, originOf } from './exchange.ts'
-import { hasUnreadBody, lingerAfterAnswer } from './linger.ts'
 
 /** A refusal and what its answer depends on. */
 export interface Refusal {
@@ -33,20 +31,14 @@ export function refusalReply(refusal: Refusal, { wire, now, origin }: { wire: Wi
   return replyOf(denial, { wire: told, requestId, now, origin, cors, limits })
 }
 
-/** Sends an answer of our own. A body that nobody will read makes it the last one of its connection (T13). */
-export function answerWith(exchange: Exchange, reply: Reply, close = false): void {
-  const { incoming, response, parts } = exchange
-  const unread = hasUnreadBody(incoming)
-  if (unread || close) lingerAfterAnswer(incoming)
-  writeReply(response, reply, { close: close || unread || parts.isDraining(), head: incoming.method === 'HEAD' })
+/** Sends an answer of our own. */
+export function answerWith({ client, parts }: Exchange, reply: Reply, close = false): void {
+  client.reply(reply, { close: close || parts.isDraining() })
 }
 
 /** Refuses the request of an exchange. An answer that has begun is cut off instead: it must not look complete. */
 export function refuse(exchange: Exchange, refusal: Refusal): void {
-  const { response, incoming, gateway, parts } = exchange
-  if (response.headersSent) {
-    response.destroy()
-    return
-  }
-  answerWith(exchange, refusalReply(refusal, { wire: gateway.wire, now: parts.clock(), origin: originOf(incoming) }), refusal.close)
+  const { client, incoming, gateway, parts } = exchange
+  if (client.begun()) client.destroy()
+  else answerWith(exchange, refusalReply(refusal, { wire: gateway.wire, now: parts.clock(), origin: originOf(incoming) }), refusal.close)
 }

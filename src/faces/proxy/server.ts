@@ -1,11 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, DurationMs } from '../../base/time.ts'
 import type { Observer } from '../../model/event.ts'
 import type { Gateway } from '../../model/gateway.ts'
+import type { Client } from './client.ts'
 import { GOING_AWAY } from './close-frame.ts'
 import { createInFlight, type FaceParts } from './exchange.ts'
 import { createHandle } from './handle.ts'
-import { isLeaving } from './linger.ts'
 import { createListener, type ListenAddress, type ListenerEvents, type ListenerSettings } from './listener.ts'
 import { createPeers } from './peer.ts'
 import type { UpstreamPools } from './pools.ts'
@@ -19,7 +18,7 @@ export interface Aside {
   /** By the request target as sent. */
   readonly takes: (rawTarget: string) => boolean
   /** Answers it. `last`: nothing else will come on this connection. Never throws. */
-  readonly answer: (incoming: IncomingMessage, response: ServerResponse, context: { readonly peer: string | undefined; readonly last: boolean; readonly overloaded: boolean; readonly maxHeaders: number }) => void
+  readonly answer: (client: Client, context: { readonly last: boolean; readonly overloaded: boolean; readonly maxHeaders: number }) => void
 }
 
 export interface ProxyFaceSettings {
@@ -38,13 +37,12 @@ const MAX_IN_FLIGHT = 10_000
 const HEARING_MS: DurationMs = 500
 
 /** Hands on what is for somebody else; counted, so that a drain waits for it. */
-function withAside({ request }: Pick<ListenerEvents, 'request'>, aside: Aside, { peers, inFlight, isDraining, listener }: FaceParts): ListenerEvents['request'] {
-  return (incoming, response, awaitsContinue) => {
-    if (!aside.takes(incoming.url ?? '')) return request(incoming, response, awaitsContinue)
-    if (isLeaving(incoming.socket)) return
+function withAside({ request }: Pick<ListenerEvents, 'request'>, aside: Aside, { inFlight, isDraining, listener }: FaceParts): ListenerEvents['request'] {
+  return (client) => {
+    if (!aside.takes(client.message.url ?? '')) return request(client)
     inFlight.enter()
-    response.once('close', inFlight.leave)
-    aside.answer(incoming, response, { peer: peers.of(incoming.socket), last: isDraining(), overloaded: inFlight.count() > (listener.maxInFlight ?? MAX_IN_FLIGHT), maxHeaders: listener.maxHeaders })
+    client.onDone(inFlight.leave)
+    aside.answer(client, { last: isDraining(), overloaded: inFlight.count() > (listener.maxInFlight ?? MAX_IN_FLIGHT), maxHeaders: listener.maxHeaders })
   }
 }
 

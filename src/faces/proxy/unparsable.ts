@@ -5,7 +5,7 @@ import type { Denial } from '../../model/denial.ts'
 import { writeReplyToSocket } from '../../wire/write.ts'
 import type { FaceParts } from './exchange.ts'
 import { deny } from './judge.ts'
-import { endsAfterAnswers, hasBegunAnswer } from './handle.ts'
+import { endsAfterAnswers, hasBegunAnswer } from './node-client.ts'
 import { refusalReply } from './refuse.ts'
 
 type ParserError = Error & { readonly code?: string }

@@ -4,11 +4,12 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { holdEarlyBytes } from './early-bytes.ts'
 import { type FaceParts, originOf } from './exchange.ts'
-import { endsAfterAnswers } from './handle.ts'
 import type { Handshake } from './handshake.ts'
 import { judge, type Judged } from './judge.ts'
 import { isLeaving } from './linger.ts'
+import { endsAfterAnswers } from './node-client.ts'
 import { openTunnel } from './open-tunnel.ts'
+import { isEncrypted } from './peer.ts'
 import type { Tunnels } from './tunnels.ts'
 import { type Allowed, answer, refuse, type Upgrading } from './upgrading.ts'
 
@@ -72,7 +73,7 @@ export function createUpgrade(parts: FaceParts, tunnels: Tunnels): Upgrade {
       refuse(upgrading, { denial: { kind: 'denial', code: 'internal' }, requestId: randomUUID(), limits: [] })
       socket.end()
     }
-    judge({ incoming, parts, gateway: upgrading.gateway, upgrade, onBodyWanted: () => undefined }, (judged) => {
+    judge({ asking: { message: incoming, peer: parts.peers.of(incoming.socket), encrypted: isEncrypted(incoming.socket) }, parts, gateway: upgrading.gateway, upgrade }, (judged) => {
       if (!upgrading.early.gone()) act(upgrading, judged, open).catch(faulted)
     })
   }

@@ -1,0 +1,114 @@
+import type { AnswerFraming } from '../../wire/answer-text.ts'
+import { passedOn } from './bulk.ts'
+import type { AnswerSink, AnswerSinkHooks } from './client.ts'
+import { answered, type Turn } from './plain-connection.ts'
+
+/** A piece of a body that is cheaper to copy into the text of its head than to hand to the system beside it, bytes. */
+const SMALL = 12 * 1_024
+
+interface Sending {
+  readonly turn: Turn
+  readonly framing: AnswerFraming
+  readonly hooks: AnswerSinkHooks
+  /** The head, until it has been written. */
+  head: string
+  held: Buffer | undefined
+  scheduled: boolean
+  lasting: boolean
+  full: boolean
+  stalled: NodeJS.Timeout | undefined
+  watched: boolean
+}
+
+/** From now on the client may not take its time any longer than it is allowed. */
+function watch(sending: Sending): void {
+  const { turn, hooks } = sending
+  if (sending.stalled) return
+  sending.stalled = setTimeout(hooks.onStalled, hooks.stallMs)
+  // Once for the answer: a slow client fills and drains the socket thousands of times.
+  if (!sending.watched) turn.done.push(() => clearTimeout(sending.stalled))
+  sending.watched = true
+}
+
+function fill(sending: Sending): void {
+  const { turn: { connection: { socket } }, hooks } = sending
+  if (sending.full) return
+  sending.full = true
+  socket.once('drain', () => {
+    sending.full = false
+    clearTimeout(sending.stalled)
+    sending.stalled = undefined
+    hooks.onDrained()
+  })
+  hooks.onFull()
+  watch(sending)
+}
+
+/** Writes a chunk of the body between what stands around it. */
+function put({ turn: { connection: { socket } } }: Sending, before: string, chunk: Buffer, after: string, then?: () => void): boolean {
+  if (chunk.length <= SMALL) return socket.write(before + chunk.toString('latin1') + after, 'latin1', then)
+  passedOn(chunk.length)
+  socket.cork()
+  if (before !== '') socket.write(before, 'latin1')
+  let goes = socket.write(chunk, after === '' ? then : undefined)
+  if (after !== '') goes = socket.write(after, 'latin1', then)
+  socket.uncork()
+  return goes
+}
+
+/** Writes what there is; `then` is called when it has been given to the system, and says that nothing follows. */
+function send(sending: Sending, chunk: Buffer | undefined, then?: () => void): void {
+  const { turn: { connection: { socket } }, framing, head } = sending
+  sending.head = ''
+  const body = framing === 'none' || chunk?.length === 0 ? undefined : chunk
+  const [size, crlf] = framing === 'chunked' && body ? [`${body.length.toString(16)}\r\n`, '\r\n'] : ['', '']
+  const after = then && framing === 'chunked' ? `${crlf}0\r\n\r\n` : crlf
+  if (body) {
+    if (!put(sending, head + size, body, after, then)) fill(sending)
+  } else if (head !== '' || after !== '' || then) socket.write(head + after, 'latin1', then)
+}
+
+function flush(sending: Sending): void {
+  const { turn, held, hooks } = sending
+  sending.scheduled = false
+  if (turn.over) return
+  if (!sending.lasting) hooks.onLasting()
+  sending.lasting = true
+  sending.held = undefined
+  send(sending, held)
+}
+
+function schedule(sending: Sending): void {
+  if (sending.scheduled) return
+  sending.scheduled = true
+  queueMicrotask(() => {
+    if (sending.scheduled) flush(sending)
+  })
+}
+
+/**
+ * Writes an answer with backpressure. Holds the newest chunk until the turn of the loop is over, because a small answer arrives in one
+ * piece (head, body and end) and should leave as one too; nothing is held longer than that, so the head of an event stream leaves at once.
+ */
+export function createPlainSink(turn: Turn, { text, framing }: { readonly text: string; readonly framing: AnswerFraming }, hooks: AnswerSinkHooks): AnswerSink {
+  const sending: Sending = { turn, framing, hooks, head: text, held: undefined, scheduled: false, lasting: false, full: false, stalled: undefined, watched: false }
+  return {
+    begin: () => schedule(sending),
+    write: (chunk) => {
+      const { held } = sending
+      if (turn.over) return
+      sending.held = chunk
+      if (held) send(sending, held)
+      schedule(sending)
+    },
+    end: () => {
+      const { held } = sending
+      if (turn.over) return
+      sending.held = undefined
+      sending.scheduled = false
+      send(sending, held, () => answered(turn))
+      // What is left is in our memory; the same patience applies.
+      if (!turn.over && turn.connection.socket.writableLength > 0) watch(sending)
+    },
+  }
+}

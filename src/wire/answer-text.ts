@@ -1,0 +1,82 @@
+import { STATUS_CODES } from 'node:http'
+import type { Reply } from '../model/decision.ts'
+import { fieldLines } from './field-lines.ts'
+
+/** How an answer stands on its connection. */
+export interface Standing {
+  /** What comes behind it: another answer, as the client may wait so long for (seconds), or nothing. */
+  readonly keepAlive: number | undefined
+  /** The request was a HEAD: the fields of the answer without its body. */
+  readonly head: boolean
+  /** A date is added where there is none. */
+  readonly date: boolean
+}
+
+/** Where the body ends, besides with the connection. */
+export type AnswerFraming = 'none' | 'length' | 'chunked'
+
+/** RFC 9110 section 6.4.1: whatever the fields say. */
+export const isBodiless = (status: number): boolean => status < 200 || status === 204 || status === 304
+
+/** The date of this second, as text. */
+const today = { second: 0, text: '' }
+
+function dateText(): string {
+  const second = Math.floor(Date.now() / 1_000)
+  if (second !== today.second) {
+    today.second = second
+    today.text = new Date(second * 1_000).toUTCString()
+  }
+  return today.text
+}
+
+/** A reason phrase that is none is replaced by the usual one: it has no meaning (RFC 9112 section 4). */
+function reasonPhrase(status: number, message: string | undefined): string {
+  const usual = STATUS_CODES[status] ?? ''
+  return message !== undefined && message !== usual && /^[\t\x20-\x7e]+$/.test(message) ? message : usual
+}
+
+const isNamed = (name: string, wanted: string): boolean => name.length === wanted.length && name.toLowerCase() === wanted
+
+function has(flat: readonly string[], wanted: string): boolean {
+  for (let index = 0; index < flat.length; index += 2) if (isNamed(flat[index] ?? '', wanted)) return true
+  return false
+}
+
+/** The end of a head: the date, and what is said about the connection. */
+function closing(flat: readonly string[], { keepAlive, date }: Standing): string {
+  const dated = date && !has(flat, 'date') ? `Date: ${dateText()}\r\n` : ''
+  return keepAlive === undefined ? `${dated}Connection: close\r\n` : `${dated}Connection: keep-alive\r\nKeep-Alive: timeout=${keepAlive}\r\n`
+}
+
+/**
+ * The head of an answer up to its empty line, and how its body is framed: by the length that its fields announce, or in chunks.
+ *
+ * @param flat  without `Connection` and `Transfer-Encoding`
+ * @throws {TypeError} when a field would break out of its line
+ */
+export function answerHead({ status, message, fields }: { readonly status: number; readonly message: string | undefined; readonly fields: readonly string[] }, standing: Standing): { readonly text: string; readonly framing: AnswerFraming } {
+  const framing = isBodiless(status) || standing.head ? 'none' : has(fields, 'content-length') ? 'length' : 'chunked'
+  const chunked = framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : ''
+  return { text: `HTTP/1.1 ${status} ${reasonPhrase(status, message)}\r\n${fieldLines(fields)}${closing(fields, standing)}${chunked}\r\n`, framing }
+}
+
+/**
+ * A complete answer: its head, and its body as it is to be written. RFC 9110 section 8.6: no length on 204, and none is needed on 304.
+ *
+ * @returns `ascii`: every character of the body is one byte, whatever it is encoded in
+ * @throws {TypeError} when a field would break out of its line
+ */
+export function answerText({ status, headers, body }: Reply, standing: Standing): { readonly head: string; readonly body: string; readonly ascii: boolean } {
+  const fields = headers.flat()
+  const bytes = Buffer.byteLength(body)
+  if (!isBodiless(status) && !has(fields, 'content-length')) fields.push('Content-Length', String(bytes))
+  const head = `HTTP/1.1 ${status} ${reasonPhrase(status, undefined)}\r\n${fieldLines(fields)}${closing(fields, standing)}\r\n`
+  return { head, body: isBodiless(status) || standing.head ? '' : body, ascii: bytes === body.length }
+}
+
+/** An interim answer (1xx). RFC 9110 section 8.6: it has no length. @throws {TypeError} when a field would break out of its line */
+export function interimText(status: number, flat: readonly string[]): string {
+  const fields = flat.filter((_, index) => !isNamed(flat[index - (index % 2)] ?? '', 'content-length'))
+  return `HTTP/1.1 ${status} ${reasonPhrase(status, undefined)}\r\n${fieldLines(fields)}\r\n`
+}

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest'
+import { readRequestHead } from './request-head.ts'
+
+const head = (...lines: string[]): string => ['GET /a?b=c HTTP/1.1', 'Host: api.test', ...lines].join('\r\n')
+
+describe('an ordinary request', () => {
+  it('is read as it was written, line by line', () => {
+    expect(readRequestHead(head('X-A:  b \t', 'x-a:c', 'X-Empty:', 'X-Latin: \xe9'))).toEqual({
+      method: 'GET', url: '/a?b=c', httpVersion: '1.1', rawHeaders: ['Host', 'api.test', 'X-A', 'b', 'x-a', 'c', 'X-Empty', '', 'X-Latin', '\xe9'], length: 0, keepAlive: true,
+    })
+  })
+
+  it('has the length that it announces', () => {
+    expect(readRequestHead(head('Content-Length: 17'))).toMatchObject({ length: 17, keepAlive: true })
+  })
+
+  it('may be the last of its connection', () => {
+    expect(readRequestHead(head('Connection: Close'))).toMatchObject({ keepAlive: false })
+    expect(readRequestHead(head('Connection: keep-alive'))).toMatchObject({ keepAlive: true })
+    expect(readRequestHead(head('Connection: close', 'Connection: keep-alive'))).toMatchObject({ keepAlive: false })
+  })
+
+  it('has no fields at all, which is for the judge to refuse', () => {
+    expect(readRequestHead('DELETE / HTTP/1.1')).toMatchObject({ method: 'DELETE', url: '/', rawHeaders: [] })
+  })
+})
+
+describe('what is left to the parser of Node', () => {
+  it.each([
+    ['another version', 'GET / HTTP/1.0\r\nHost: a'], ['a blank behind the version', 'GET / HTTP/1.1 \r\nHost: a'], ['a rare method', 'PURGE / HTTP/1.1\r\nHost: a'], ['a method in small letters', 'get / HTTP/1.1\r\nHost: a'],
+    ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a'], ['a target that is no path', 'GET http://a/ HTTP/1.1\r\nHost: a'], ['OPTIONS *', 'OPTIONS * HTTP/1.1\r\nHost: a'], ['a target with a blank', 'GET /a b HTTP/1.1\r\nHost: a'], ['a target that is not ASCII', 'GET /\xe9 HTTP/1.1\r\nHost: a'], ['no target', 'GET  HTTP/1.1\r\nHost: a'],
+    ['a line break before it', '\r\nGET / HTTP/1.1\r\nHost: a'], ['nothing', ''], ['a version alone', ' HTTP/1.1'], ['nonsense', 'nonsense'],
+    ['chunks', head('Transfer-Encoding: chunked')], ['an upgrade', head('Connection: Upgrade', 'Upgrade: websocket')], ['a field of an upgrade', head('Upgrade: h2c')], ['an expectation', head('Expect: 100-continue')],
+    ['a nomination', head('Connection: close, X-A')], ['an empty Connection', head('Connection:')], ['Proxy-Connection', head('Proxy-Connection: close')],
+    ['two lengths', head('Content-Length: 5', 'Content-Length: 5')], ['a list of lengths', head('Content-Length: 5, 5')], ['a length with a sign', head('Content-Length: +5')], ['a length that is no number that counts', head('Content-Length: 9999999999999999')], ['a tab beside a length', head('Content-Length: 5\t')], ['an empty length', head('Content-Length:')],
+    ['a blank before a colon', head('X : y')], ['a folded line', head('X: y', ' z')], ['a line without a colon', head('X')], ['a name that is none', head(': y')], ['a control character', head('X: \0')], ['DEL', head('X: \x7f')], ['a bare LF', head('X: a\nY: b')], ['a bare CR', head('X: a\rb')], ['an empty line', head('', 'X: y')],
+  ])('%s', (_what, text) => {
+    expect(readRequestHead(text)).toBeUndefined()
+  })
+})
