@@ -26,6 +26,6 @@ export interface LimitsDesk {
 /** A stored counter in words. */
 export function shownLimit(policy: QuotaPolicy, counter: Counter, now: EpochMs): ShownLimit {
   const { id, algorithm, windowMs, quota } = policy
-  const { remaining, resetsAt } = tryCharge(policy, counter, 0, now)
+  const { remaining, resetsAt } = tryCharge(policy, counter, 0, now).limit
   return { policyId: id, algorithm, windowMs, used: usedNow(policy, counter, now), quota, remaining, resetsAt }
 }

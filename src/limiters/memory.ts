@@ -1,8 +1,9 @@
 import type { EpochMs } from '../base/time.ts'
 import type { Limiter } from '../model/ports.ts'
-import type { Charge, QuotaPolicy, ServiceLimit } from '../model/quota.ts'
+import type { Charge, ServiceLimit } from '../model/quota.ts'
+import { createCounterTable, type CounterTable } from './counter-table.ts'
 import { shownLimit, type LimitsDesk } from './limits-desk.ts'
-import { forgettableAt, serviceLimitOf, tryCharge, type Counter, type Trial } from './windows.ts'
+import { forgettableAt, tryCharge, type Counter, type Trial } from './windows.ts'
 
 export interface MemoryLimiterSettings {
   /** Most counters kept; default 500,000 (about 100 MB). Beyond it those that were written longest ago are forgotten, expired ones first. */
@@ -20,89 +21,63 @@ export interface MemoryLimiter extends Limiter, LimitsDesk {
   readonly look: (charges: readonly Charge[], now: EpochMs) => readonly ServiceLimit[]
 }
 
-interface Kept { readonly policy: QuotaPolicy; readonly counter: Counter }
-
 /** Looking and forgetting, for operators. */
-function deskOf(counters: Map<string, Kept>, clock: () => EpochMs): LimitsDesk {
+function deskOf(counters: CounterTable, clock: () => EpochMs): LimitsDesk {
   return {
     showLimits: async (partition, policies) =>
       policies.flatMap((policy) => {
-        const kept = counters.get(keyOf({ policy, partition }))
-        return kept && forgettableAt(policy, kept.counter) > clock() ? [shownLimit(policy, kept.counter, clock())] : []
+        const counter = counters.find(policy.id, partition)
+        return counter && forgettableAt(policy, counter) > clock() ? [shownLimit(policy, counter, clock())] : []
       }),
-    resetLimits: async (partition, policyIds) => {
-      // Rare, so a walk through all of them is fine and finds policies that the config has no longer.
-      const gone = [...counters].filter(([key, { policy }]) => key === keyOf({ policy, partition }) && (policyIds === undefined || policyIds.includes(policy.id)))
-      for (const [key] of gone) counters.delete(key)
-      return gone.length
-    },
+    resetLimits: async (partition, policyIds) => counters.forget(partition, policyIds),
   }
 }
 
-// Length-prefixed, so that no id and partition can be composed into another pair (T39).
-const keyOf = ({ policy, partition }: Pick<Charge, 'policy' | 'partition'>): string => `${policy.id.length}:${policy.id}${partition}`
+/** What the charges before this one in the same call would leave of its counter, if they share it. */
+function pendingOf(charges: readonly Charge[], trials: readonly Trial[], { policy: { id }, partition }: Charge): Counter | undefined {
+  for (let index = trials.length - 1; index >= 0; index -= 1) {
+    const before = charges[index]
+    const trial = trials[index]
+    if (trial && !trial.limit.exceeded && before?.policy.id === id && before.partition === partition) return trial.next
+  }
+  return undefined
+}
+
+const isRefused = ({ limit: { exceeded, policy } }: Trial): boolean => exceeded && !policy.shadow
+const limitOf = ({ limit }: Trial): ServiceLimit => limit
 
 /** The limiter of a single replica: exact, atomic because nothing awaits, all or nothing across the charges of a call. */
 export function createMemoryLimiter({ maxCounters = 500_000, clock = Date.now }: MemoryLimiterSettings = {}): MemoryLimiter {
-  const counters = new Map<string, Kept>()
-  // Expired counters are met in passing: each write looks at the two oldest, so memory follows the live partitions.
-  let cursor = counters.entries()
-
-  const sweep = (now: EpochMs): void => {
-    for (let steps = 0; steps < 2; steps += 1) {
-      const step = cursor.next()
-      if (step.done) {
-        cursor = counters.entries()
-        return
-      }
-      const [key, { policy, counter }] = step.value
-      if (forgettableAt(policy, counter) <= now) counters.delete(key)
-    }
-  }
-
-  const keep = (key: string, kept: Kept, now: EpochMs): void => {
-    sweep(now)
-    // The end of the map is where the freshest are: a flood of new partitions forgets those that nobody uses, not those in use.
-    if (!counters.delete(key) && counters.size >= maxCounters) {
-      const [oldest] = counters.keys()
-      if (oldest !== undefined) counters.delete(oldest)
-    }
-    counters.set(key, kept)
-  }
+  const counters = createCounterTable(maxCounters)
 
   /** Trials in order; charges that share a counter within one call see each other. */
-  const trials = (charges: readonly Charge[], now: EpochMs): { readonly key: string; readonly trial: Trial }[] => {
-    const pending = new Map<string, Counter>()
-    return charges.map(({ policy, partition, cost }) => {
-      const key = keyOf({ policy, partition })
-      const trial = tryCharge(policy, pending.get(key) ?? counters.get(key)?.counter, cost, now)
-      if (trial.fits) pending.set(key, trial.next)
-      return { key, trial }
-    })
+  const tried = (charges: readonly Charge[], now: EpochMs): readonly Trial[] => {
+    const trials: Trial[] = []
+    for (const charge of charges) {
+      const { policy, partition, cost } = charge
+      trials.push(tryCharge(policy, pendingOf(charges, trials, charge) ?? counters.find(policy.id, partition), cost, now))
+    }
+    return trials
   }
 
-  const answer = (charges: readonly Charge[], tried: readonly { readonly trial: Trial }[], spent: boolean): ServiceLimit[] =>
-    charges.map(({ policy, cost }, index) => {
-      // `trials` gave one entry per charge.
-      const { trial } = tried[index] as { readonly trial: Trial }
-      const told = serviceLimitOf(policy, trial)
-      return spent || !trial.fits ? told : { ...told, remaining: told.remaining + cost }
-    })
+  const spend = (charges: readonly Charge[], trials: readonly Trial[], now: EpochMs): void => {
+    for (let index = 0; index < charges.length; index += 1) {
+      const charge = charges[index]
+      const trial = trials[index]
+      if (charge && trial && charge.cost > 0 && !trial.limit.exceeded) counters.keep(charge.policy, charge.partition, trial.next, now)
+    }
+  }
 
   return {
     ...deskOf(counters, clock),
-    size: () => counters.size,
-    look: (charges, now) => answer(charges, trials(charges, now), true),
+    size: counters.size,
+    look: (charges, now) => tried(charges, now).map(limitOf),
     consume: (charges, now) => {
-      const tried = trials(charges, now)
-      const spent = charges.every(({ policy }, index) => policy.shadow || tried[index]?.trial.fits)
-      if (spent) {
-        for (const [index, { policy, cost }] of charges.entries()) {
-          const { key, trial } = tried[index] ?? {}
-          if (cost > 0 && key !== undefined && trial?.fits) keep(key, { policy, counter: trial.next }, now)
-        }
-      }
-      return answer(charges, tried, spent)
+      const trials = tried(charges, now)
+      // Nothing is spent of the others either, so each still has what this call wanted of it.
+      if (trials.some(isRefused)) return trials.map(({ limit }, index) => (limit.exceeded ? limit : { ...limit, remaining: limit.remaining + (charges[index]?.cost ?? 0) }))
+      spend(charges, trials, now)
+      return trials.map(limitOf)
     },
   }
 }

@@ -14,12 +14,10 @@ export interface Counter {
 
 /** What a charge would come to. Nothing is written until every charge of the call fits. */
 export interface Trial {
+  /** As the pipe reports it. */
+  readonly limit: ServiceLimit
   /** The counter after spending. */
   readonly next: Counter
-  readonly fits: boolean
-  readonly remaining: number
-  readonly resetsAt: EpochMs
-  readonly retryAt: EpochMs
 }
 
 const NEW: Counter = { startedAt: 0, used: 0, previous: 0 }
@@ -38,7 +36,7 @@ function windowAt(policy: QuotaPolicy, counter: Counter, now: EpochMs): Counter 
   if (policy.algorithm === 'calendar') {
     const aligned = now - (now % policy.windowMs)
     // A clock that went back must not open an earlier window anew.
-    return counter.startedAt >= aligned ? counter : { ...NEW, startedAt: aligned }
+    return counter.startedAt >= aligned ? counter : { startedAt: aligned, used: 0, previous: 0 }
   }
   if (counter.startedAt > 0 && now < counter.startedAt + lengthOf(policy, counter.previous)) return counter
   const struck = policy.backoffMs !== undefined && counter.used >= policy.quota && now < strikeEndsAt(policy, counter)
@@ -51,7 +49,10 @@ function tryWindow(policy: QuotaPolicy, counter: Counter, cost: number, now: Epo
   const window = windowAt(policy, counter, now)
   const fits = window.used + Math.max(cost, 1) <= quota
   const resetsAt = window.startedAt + lengthOf(policy, window.previous)
-  return { next: { ...window, used: window.used + cost }, fits, remaining: Math.max(quota - window.used - (fits ? cost : 0), 0), resetsAt, retryAt: resetsAt }
+  return {
+    limit: { policy, remaining: Math.max(quota - window.used - (fits ? cost : 0), 0), resetsAt, exceeded: !fits, retryAt: resetsAt },
+    next: { startedAt: window.startedAt, used: window.used + cost, previous: window.previous },
+  }
 }
 
 /** The previous window counts by the share of it that still lies within one window's length; both are aligned to the epoch. */
@@ -66,11 +67,14 @@ function trySliding(policy: QuotaPolicy, counter: Counter, cost: number, now: Ep
   const wanted = Math.max(cost, 1)
   const fits = weighed + wanted <= quota
   return {
+    limit: {
+      policy,
+      remaining: Math.max(quota - weighed - (fits ? cost : 0), 0),
+      resetsAt: startedAt + windowMs,
+      exceeded: !fits,
+      retryAt: slidingRetryAt(policy, { startedAt, used, previous }, wanted),
+    },
     next: { startedAt, used: used + cost, previous },
-    fits,
-    remaining: Math.max(quota - weighed - (fits ? cost : 0), 0),
-    resetsAt: startedAt + windowMs,
-    retryAt: slidingRetryAt(policy, { startedAt, used, previous }, wanted),
   }
 }
 
@@ -96,11 +100,14 @@ function tryGcra(policy: QuotaPolicy, counter: Counter, cost: number, now: Epoch
   const fits = wanted <= room
   const after = backlog + (fits ? cost * windowMs : 0)
   return {
+    limit: {
+      policy,
+      remaining: Math.max(Math.floor((burst * windowMs - after) / windowMs), 0),
+      resetsAt: at + Math.ceil(after / quota),
+      exceeded: !fits,
+      retryAt: at + Math.max(Math.ceil((wanted - room) / quota), 0),
+    },
     next: { startedAt: at, used: backlog + cost * windowMs, previous: 0 },
-    fits,
-    remaining: Math.max(Math.floor((burst * windowMs - after) / windowMs), 0),
-    resetsAt: at + Math.ceil(after / quota),
-    retryAt: at + Math.max(Math.ceil((wanted - room) / quota), 0),
   }
 }
 
@@ -123,6 +130,3 @@ export function usedNow(policy: QuotaPolicy, counter: Counter, now: EpochMs): nu
   if (policy.algorithm === 'gcra') return Math.ceil(Math.max(counter.used - policy.quota * Math.max(now - counter.startedAt, 0), 0) / policy.windowMs)
   return policy.algorithm === 'sliding' ? trySliding({ ...policy, quota: Number.MAX_SAFE_INTEGER }, counter, 0, now).next.used : windowAt(policy, counter, now).used
 }
-
-/** A trial as the pipe reports it. */
-export const serviceLimitOf = (policy: QuotaPolicy, { fits, remaining, resetsAt, retryAt }: Trial): ServiceLimit => ({ policy, remaining, resetsAt, exceeded: !fits, retryAt })
