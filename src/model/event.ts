@@ -21,7 +21,7 @@ export interface DecidedEvent {
 export interface ExchangedEvent {
   readonly upstream: string
   readonly outcome: 'ok' | 'connect_error' | 'timeout' | 'reset' | 'client_abort' | 'protocol_error'
-  readonly status?: number
+  readonly status?: number | undefined
   readonly durationMs: DurationMs
   readonly requestId: string
 }

@@ -27,16 +27,16 @@ export interface Attempt {
 /** How far it has come. */
 interface Progress {
   readonly startedAt: number
-  control?: AnswerControl
+  control: AnswerControl | undefined
   /** The request is on its way, so the connection works. */
   sent: boolean
   /** The connection had carried requests before. */
   reused: boolean
   /** The first byte of an answer has arrived. */
   answered: boolean
-  status?: number
+  status: number | undefined
   /** Set when we ended the exchange before the library had begun it. */
-  ended?: ExchangeEnded
+  ended: ExchangeEnded | undefined
 }
 
 export const tooLarge = (maxBytes: number): Denial => ({ kind: 'denial', code: 'request_too_large', status: 413, detail: `the body is larger than ${maxBytes} bytes` })
@@ -86,8 +86,7 @@ function report({ exchange, errand }: Attempt, progress: Progress, outcome: Exch
   const { observer, pools } = exchange.parts
   const { settings, request } = errand
   if (progress.sent) pools.reached(settings.id)
-  const event = { upstream: settings.id, outcome, durationMs: performance.now() - progress.startedAt, requestId: request.id }
-  observer.exchanged(progress.status === undefined ? event : { ...event, status: progress.status })
+  observer.exchanged({ upstream: settings.id, outcome, status: progress.status, durationMs: performance.now() - progress.startedAt, requestId: request.id })
 }
 
 /** The only repetition there is: a reused connection was lost before a byte of an answer, and asking again changes nothing. */
@@ -181,8 +180,8 @@ function eventsOf(attempt: Attempt, progress: Progress): AnswerEvents {
 /** Sends the request of an errand over a connection and relays what comes back. Reports one exchange, and releases the connection. */
 export function startAttempt(attempt: Attempt): void {
   if (attempt.exchange.presence.left) return attempt.release()
-  const progress: Progress = { startedAt: performance.now(), sent: false, reused: false, answered: false }
+  const progress: Progress = { startedAt: performance.now(), control: undefined, sent: false, reused: false, answered: false, status: undefined, ended: undefined }
   attempt.exchange.presence.undo = () => end(progress, CLIENT_LEFT)
-  const body = bodyOf(attempt, progress)
-  attempt.connection.dispatch({ ...attempt.options, ...(body === undefined ? {} : { body }) }, eventsOf(attempt, progress))
+  const { method, path, headers, reset } = attempt.options
+  attempt.connection.dispatch({ method, path, headers, reset, body: bodyOf(attempt, progress) }, eventsOf(attempt, progress))
 }

@@ -8,9 +8,9 @@ export interface UpstreamRequest {
   /** Flat; without framing but `Content-Length`, without fields of the connection. */
   readonly headers: readonly string[]
   /** Absent: none. A stream without a `Content-Length` in `headers` is sent chunked. */
-  readonly body?: Buffer | Readable
+  readonly body?: Buffer | Readable | undefined
   /** The connection is not to be used again. */
-  readonly reset?: boolean
+  readonly reset: boolean
 }
 
 /** A hold on an exchange under way. */
@@ -71,7 +71,22 @@ export class UpstreamTimeoutError extends Error {
   }
 }
 
-/** Two immediates have one whole poll phase between them: whatever had arrived before the first has been read by the second. */
-export const afterOneTurn = (then: () => void): void => {
-  setImmediate(() => setImmediate(then))
+let later: (() => void)[] = []
+
+function runAll(all: readonly (() => void)[]): void {
+  for (const then of all) then()
+}
+
+function afterThisTurn(): void {
+  const all = later
+  later = []
+  setImmediate(runAll, all)
+}
+
+/**
+ * Calls back after one whole turn: two immediates have a whole poll phase between them, so that whatever had arrived before the first has
+ * been read by the second. All that ask in one turn share the two. `then` must not throw.
+ */
+export function afterOneTurn(then: () => void): void {
+  if (later.push(then) === 1) setImmediate(afterThisTurn)
 }

@@ -7,8 +7,8 @@ import { createPool, type UpstreamPool } from './pool.ts'
 export interface UpstreamState {
   /** Attempts to connect that failed since the last answer; 0 means that it is reachable as far as known. */
   readonly consecutiveFailures: number
-  readonly lastError?: { readonly at: EpochMs; readonly cause: string }
-  readonly lastAnswerAt?: EpochMs
+  readonly lastError?: { readonly at: EpochMs; readonly cause: string } | undefined
+  readonly lastAnswerAt?: EpochMs | undefined
 }
 
 /** The connections of the process, by what makes them; they survive a reload. */
@@ -23,12 +23,19 @@ export interface UpstreamPools {
   readonly close: () => Promise<void>
 }
 
-const UNKNOWN: UpstreamState = { consecutiveFailures: 0 }
+/** What is remembered of an upstream, written on each answer. */
+interface Remembered { consecutiveFailures: number; lastError: UpstreamState['lastError']; lastAnswerAt: EpochMs | undefined }
 
 export function createUpstreamPools({ observer, clock }: { observer: Observer; clock: Clock }): UpstreamPools {
   const pools = new Map<string, UpstreamPool>()
-  const states = new Map<string, UpstreamState>()
-  const stateOf = (id: string): UpstreamState => states.get(id) ?? UNKNOWN
+  const states = new Map<string, Remembered>()
+  const stateOf = (id: string): Remembered => {
+    const known = states.get(id)
+    if (known) return known
+    const made: Remembered = { consecutiveFailures: 0, lastError: undefined, lastAnswerAt: undefined }
+    states.set(id, made)
+    return made
+  }
 
   return {
     of: (settings) => {
@@ -40,15 +47,17 @@ export function createUpstreamPools({ observer, clock }: { observer: Observer; c
     },
     state: stateOf,
     reached: (id) => {
-      const known = stateOf(id)
-      if (known.consecutiveFailures > 0) observer.noticed('info', 'upstream_reachable', 'the upstream answers again', { upstream: id })
-      states.set(id, known.lastError ? { consecutiveFailures: 0, lastError: known.lastError, lastAnswerAt: clock() } : { consecutiveFailures: 0, lastAnswerAt: clock() })
+      const state = stateOf(id)
+      if (state.consecutiveFailures > 0) observer.noticed('info', 'upstream_reachable', 'the upstream answers again', { upstream: id })
+      state.consecutiveFailures = 0
+      state.lastAnswerAt = clock()
     },
     missed: (id, cause) => {
-      const { consecutiveFailures } = stateOf(id)
+      const state = stateOf(id)
       // Once per outage: under load the same line would come a thousand times.
-      if (consecutiveFailures === 0) observer.noticed('warn', 'upstream_unreachable', 'the upstream cannot be connected to', { upstream: id, cause })
-      states.set(id, { ...stateOf(id), consecutiveFailures: consecutiveFailures + 1, lastError: { at: clock(), cause } })
+      if (state.consecutiveFailures === 0) observer.noticed('warn', 'upstream_unreachable', 'the upstream cannot be connected to', { upstream: id, cause })
+      state.consecutiveFailures += 1
+      state.lastError = { at: clock(), cause }
     },
     retain: (upstreams) => {
       const wanted = new Set([...upstreams].map(({ key }) => key))

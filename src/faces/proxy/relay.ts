@@ -35,7 +35,7 @@ function dispatchOptions(exchange: Exchange, errand: Errand): Attempt['options']
     path: outboundPath(errand),
     method: request.method,
     headers: framing.kind === 'chunked' ? withoutTransferCoding(headers) : headers,
-    ...(framing.kind === 'chunked' || !settings.keepAlive ? { reset: true } : {}),
+    reset: framing.kind === 'chunked' || !settings.keepAlive,
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { requestHead } from './request-writer.ts'
 
-const head = (change: Partial<Parameters<typeof requestHead>[0]>): string => requestHead({ method: 'GET', path: '/a?b', headers: ['Host', 'api.test', 'X-A', 'caf\u00e9'], ...change }, '', false)
+const head = (change: Partial<Parameters<typeof requestHead>[0]>): string => requestHead({ method: 'GET', reset: false, path: '/a?b', headers: ['Host', 'api.test', 'X-A', 'caf\u00e9'], ...change }, '', false)
 
 describe('the head of a request', () => {
   it('is written line by line, Latin-1 included', () => {

@@ -10,28 +10,35 @@ export interface Wait {
 }
 
 /**
- * Calls `late` when a wait lasts for `ms`. One timer for the life of a connection: nearly every wait ends early, and moving a timer
- * costs less than making one. It keeps no process alive.
+ * Calls `late` when a wait lasts for `ms`. One timer at most, and it is not moved: nearly every wait ends early, so a begin only writes
+ * down when it was, and the timer looks whether that is long ago. It keeps no process alive.
  */
 export function createWait(ms: DurationMs, late: () => void): Wait {
   let timer: NodeJS.Timeout | undefined
-  let waiting = false
+  /** When the wait began, by the monotonic clock; undefined without one. */
+  let since: number | undefined
   const ring = (): void => {
-    if (!waiting) return
-    waiting = false
+    timer = undefined
+    if (since === undefined) return
+    const left = since + ms - performance.now()
+    // Timers count whole milliseconds, and may ring a part of one too early.
+    if (left >= 1) {
+      timer = setTimeout(ring, left).unref()
+      return
+    }
+    since = undefined
     late()
   }
   return {
     begin: () => {
-      waiting = true
-      if (timer) timer.refresh()
-      else timer = setTimeout(ring, ms).unref()
+      since = performance.now()
+      timer ??= setTimeout(ring, ms).unref()
     },
     end: () => {
-      waiting = false
+      since = undefined
     },
     close: () => {
-      waiting = false
+      since = undefined
       clearTimeout(timer)
       timer = undefined
     },
