@@ -1,27 +1,48 @@
 import { describe, expect, it } from 'vitest'
-import { readRequestHead } from './request-head.ts'
+import { readRequestHead, type RequestFields } from './request-head.ts'
+
+const fields = (text: string): RequestFields | undefined => readRequestHead(text)?.fields
 
 const head = (...lines: string[]): string => ['GET /a?b=c HTTP/1.1', 'Host: api.test', ...lines].join('\r\n')
 
 describe('an ordinary request', () => {
   it('is read as it was written, line by line', () => {
     expect(readRequestHead(head('X-A:  b \t', 'x-a:c', 'X-Empty:', 'X-Latin: \xe9'))).toEqual({
-      method: 'GET', url: '/a?b=c', httpVersion: '1.1', rawHeaders: ['Host', 'api.test', 'X-A', 'b', 'x-a', 'c', 'X-Empty', '', 'X-Latin', '\xe9'], length: 0, keepAlive: true,
+      method: 'GET', url: '/a?b=c', httpVersion: '1.1', rawHeaders: ['Host', 'api.test', 'X-A', 'b', 'x-a', 'c', 'X-Empty', '', 'X-Latin', '\xe9'],
+      fields: expect.objectContaining({ length: 0, keepAlive: true }) as unknown,
     })
   })
 
   it('has the length that it announces', () => {
-    expect(readRequestHead(head('Content-Length: 17'))).toMatchObject({ length: 17, keepAlive: true })
+    expect(fields(head('Content-Length: 17'))).toMatchObject({ length: 17, keepAlive: true })
   })
 
   it('may be the last of its connection', () => {
-    expect(readRequestHead(head('Connection: Close'))).toMatchObject({ keepAlive: false })
-    expect(readRequestHead(head('Connection: keep-alive'))).toMatchObject({ keepAlive: true })
-    expect(readRequestHead(head('Connection: close', 'Connection: keep-alive'))).toMatchObject({ keepAlive: false })
+    expect(fields(head('Connection: Close'))).toMatchObject({ keepAlive: false })
+    expect(fields(head('Connection: keep-alive'))).toMatchObject({ keepAlive: true })
+    expect(fields(head('Connection: close', 'Connection: keep-alive'))).toMatchObject({ keepAlive: false })
   })
 
   it('has no fields at all, which is for the judge to refuse', () => {
     expect(readRequestHead('DELETE / HTTP/1.1')).toMatchObject({ method: 'DELETE', url: '/', rawHeaders: [] })
+  })
+})
+
+describe('fields that are said again', () => {
+  it('are the same, letter by letter or not at all', () => {
+    const first = fields(head('X: y'))
+    expect(readRequestHead(`POST /other HTTP/1.1\r\nHost: api.test\r\nX: y`, first)).toMatchObject({ method: 'POST', url: '/other' })
+    expect(readRequestHead(head('X: y'), first)?.rawHeaders).toBe(first?.rawHeaders)
+    for (const lines of [['X: z'], ['X: y', 'Y: z'], ['x: y'], [], ['X: y ']]) {
+      const other = readRequestHead(head(...lines), first)
+      expect(other?.rawHeaders).toEqual(readRequestHead(head(...lines))?.rawHeaders)
+      expect(other?.rawHeaders).not.toBe(first?.rawHeaders)
+    }
+  })
+
+  it('do not make up for a request line', () => {
+    const first = fields(head('X: y'))
+    for (const line of ['GET / HTTP/1.0', 'get / HTTP/1.1', 'GET  HTTP/1.1', 'GET /\xe9 HTTP/1.1', 'GET /a b HTTP/1.1']) expect(readRequestHead(`${line}\r\nHost: api.test\r\nX: y`, first)).toBeUndefined()
   })
 })
 

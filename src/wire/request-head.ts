@@ -1,16 +1,25 @@
 import { withoutBlanks } from '../base/blanks.ts'
 import type { IncomingLines } from './incoming.ts'
 
-/** The head of an ordinary request. */
-export interface RequestHead extends IncomingLines {
-  readonly method: string
-  readonly url: string
-  readonly httpVersion: '1.1'
+/** The field lines of a head. */
+export interface RequestFields {
+  /** As they came. */
+  readonly text: string
   readonly rawHeaders: string[]
   /** Bytes of body that are announced; 0 without a body. */
   readonly length: number
   /** The client has not asked for the end of the connection. */
   readonly keepAlive: boolean
+}
+
+/** The head of an ordinary request. */
+export interface RequestHead extends IncomingLines {
+  readonly method: string
+  readonly url: string
+  readonly httpVersion: '1.1'
+  /** Those of `fields`. */
+  readonly rawHeaders: string[]
+  readonly fields: RequestFields
 }
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
@@ -43,7 +52,7 @@ function partOf(name: string): Part | undefined {
   return found
 }
 
-interface Reading { readonly rawHeaders: string[]; length: number | undefined; keepAlive: boolean }
+interface Reading { readonly text: string; readonly rawHeaders: string[]; length: number | undefined; keepAlive: boolean }
 
 /** Whether a line is a field of an ordinary request. */
 function takeLine(reading: Reading, line: string): boolean {
@@ -65,27 +74,38 @@ function takeLine(reading: Reading, line: string): boolean {
   return true
 }
 
+function readFields(text: string): RequestFields | undefined {
+  if (FOREIGN.test(text)) return undefined
+  const reading: Reading = { text, rawHeaders: [], length: undefined, keepAlive: true }
+  for (let start = 2; start < text.length; ) {
+    const found = text.indexOf('\r\n', start)
+    const end = found === -1 ? text.length : found
+    if (!takeLine(reading, text.slice(start, end))) return undefined
+    start = end + 2
+    if (found !== -1 && start === text.length) return undefined
+  }
+  return { text, rawHeaders: reading.rawHeaders, length: reading.length ?? 0, keepAlive: reading.keepAlive }
+}
+
 /**
  * Reads the head of an ordinary request: HTTP/1.1, a common method, a path, no body or one with a length. Whatever else a head may
  * be, rare or wrong, is not judged here: it is for the parser of Node, which has seen more of the world. So this reader takes only what
  * every reader understands in one way, and of that gives what Node's would give.
  *
  * @param text  from the request line to before the empty line, Latin-1
+ * @param before  fields that were read before: a client that says the same again, letter by letter, gets the same, and most do
  * @returns undefined for a head that is not ordinary
  */
-export function readRequestHead(text: string): RequestHead | undefined {
-  let end = text.indexOf('\r\n')
+export function readRequestHead(text: string, before?: RequestFields): RequestHead | undefined {
+  const first = text.indexOf('\r\n')
+  const end = first === -1 ? text.length : first
   const space = text.indexOf(' ')
-  const version = (end === -1 ? text.length : end) - VERSION.length
+  const version = end - VERSION.length
   const method = text.slice(0, space)
   if (version <= space || !METHODS.has(method) || !text.startsWith(VERSION, version)) return undefined
   const url = text.slice(space + 1, version)
-  if (!TARGET.test(url) || FOREIGN.test(text)) return undefined
-  const reading: Reading = { rawHeaders: [], length: undefined, keepAlive: true }
-  while (end !== -1) {
-    const start = end + 2
-    end = text.indexOf('\r\n', start)
-    if (!takeLine(reading, end === -1 ? text.slice(start) : text.slice(start, end))) return undefined
-  }
-  return { method, url, httpVersion: '1.1', rawHeaders: reading.rawHeaders, length: reading.length ?? 0, keepAlive: reading.keepAlive }
+  if (!TARGET.test(url)) return undefined
+  const lines = text.slice(end)
+  const fields = before?.text === lines ? before : readFields(lines)
+  return fields && { method, url, httpVersion: '1.1', rawHeaders: fields.rawHeaders, fields }
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Socket } from 'node:net'
 import type { DurationMs } from '../../base/time.ts'
-import { readRequestHead, type RequestHead } from '../../wire/request-head.ts'
+import { readRequestHead, type RequestFields, type RequestHead } from '../../wire/request-head.ts'
 import type { BodyStream } from './client.ts'
 
 /** What a connection of ordinary requests hands on. */
@@ -49,6 +49,8 @@ export interface PlainConnection {
   /** When its state, or its waiting for the rest of a head, began; by the monotonic clock. */
   since: number
   requests: number
+  /** Those of the last request. */
+  fields: RequestFields | undefined
   turn: Turn | undefined
   /** Stops listening. */
   detach: () => void
@@ -76,10 +78,12 @@ function handOver(connection: PlainConnection, bytes: Buffer): void {
 }
 
 function begin(connection: PlainConnection, head: RequestHead, bytes: Buffer, at: number): void {
-  const end = Math.min(bytes.length, at + head.length)
+  const { length, keepAlive } = head.fields
+  const end = Math.min(bytes.length, at + length)
   const turn: Turn = {
-    connection, head, left: head.length - (end - at), arrived: end > at ? bytes.subarray(at, end) : undefined, stream: undefined, status: undefined, last: !head.keepAlive, over: false, done: [],
+    connection, head, left: length - (end - at), arrived: end > at ? bytes.subarray(at, end) : undefined, stream: undefined, status: undefined, last: !keepAlive, over: false, done: [],
   }
+  connection.fields = head.fields
   connection.held = end < bytes.length ? bytes.subarray(end) : undefined
   connection.state = 'asked'
   connection.turn = turn
@@ -94,7 +98,7 @@ function read(connection: PlainConnection, bytes: Buffer): void {
   const text = bytes.toString('latin1', 0, Math.min(bytes.length, maxHead + BLANK_LINE.length))
   const end = text.indexOf(BLANK_LINE)
   if (end !== -1) {
-    const head = readRequestHead(text.slice(0, end))
+    const head = readRequestHead(text.slice(0, end), connection.fields)
     return head ? begin(connection, head, bytes, end + BLANK_LINE.length) : handOver(connection, bytes)
   }
   connection.pieces += 1
@@ -215,7 +219,7 @@ export function readPlainly(settings: PlainSettings): PlainConnection {
   const end = (): void => void socket.end()
   const error = (): void => undefined
   const connection: PlainConnection = {
-    ...settings, state: 'waiting', held: undefined, pieces: 0, since: performance.now(), requests: 0, turn: undefined,
+    ...settings, state: 'waiting', held: undefined, pieces: 0, since: performance.now(), requests: 0, fields: undefined, turn: undefined,
     detach: () => void socket.off('data', data).off('close', close).off('end', end).off('error', error),
   }
   socket.on('data', data).on('close', close).on('end', end).on('error', error)

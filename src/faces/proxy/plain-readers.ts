@@ -33,6 +33,9 @@ const lookingEvery = ({ headersTimeoutMs, keepAliveTimeoutMs }: PlainReadersSett
 /** A client that sends its next request at the last moment still finds the connection open. */
 const GRACE_MS: DurationMs = 1_000
 
+/** Between two requests of a client that is busy. */
+const QUIET_MS: DurationMs = 5_000
+
 class HeadTimeout extends Error {
   readonly code = 'ERR_HTTP_REQUEST_TIMEOUT'
 }
@@ -48,6 +51,8 @@ export function createPlainReaders({ settings, peers }: PlainReadersSettings, ev
     for (const connection of open) {
       const { state, held, requests, since, socket } = connection
       if (state !== 'waiting') continue
+      // What a client said is not kept for one that has gone quiet: its credential is in it.
+      if (now - since > QUIET_MS) connection.fields = undefined
       const rests = held === undefined && requests > 0
       if (now - since <= (rests ? keepAliveTimeoutMs + GRACE_MS : headersTimeoutMs)) continue
       forget(connection)

@@ -50,7 +50,7 @@ function check(text: string): string {
   const head = end === -1 ? text : text.slice(0, end)
   const ours = readRequestHead(head)
   if (!ours) return 'left to Node'
-  const { method, url, rawHeaders, length, keepAlive } = ours
+  const { method, url, rawHeaders, fields: { length, keepAlive } } = ours
   const theirs = llhttps(head, Math.min(length, MOST))
   assert.ok(theirs, 'llhttp reads no head')
   assert.deepEqual({ method: theirs.method, url: theirs.url, version: theirs.version, headers: theirs.headers, keepAlive: theirs.keepAlive, upgrade: theirs.upgrade }, { method, url, version: '1.1', headers: rawHeaders, keepAlive, upgrade: false })
