@@ -1,9 +1,11 @@
+import type { EpochMs } from '../base/time.ts'
 import type { Attempt, Decision } from '../model/decision.ts'
 import type { Denial, Evidence } from '../model/denial.ts'
 import type { AdministeredEvent, DecidedEvent } from '../model/event.ts'
 import type { Principal } from '../model/principal.ts'
+import { createTexts } from './known.ts'
 import type { LineWriter } from './line-writer.ts'
-import { cleaned, jsonText, safeJson, truncated } from './safe-text.ts'
+import { cleaned, isPlain, jsonText, safeJson, truncated } from './safe-text.ts'
 import { denialOf, outcomeOf, slugOf, speakerOf } from './speaker.ts'
 
 /** One line per request: who asked, what was decided and why. And one per act of administration. */
@@ -19,15 +21,34 @@ export interface AuditOptions {
   readonly statusOf: (denial: Denial) => number | undefined
 }
 
-/** Members that follow from the outcome alone. */
+/** The members up to those that follow from the outcome alone, behind the time. */
 const OUTCOMES = {
-  allow: '"event.type":["allowed"],"event.outcome":"success"',
-  deny: '"event.type":["denied"],"event.outcome":"failure"',
-  error: '"event.type":["error"],"event.outcome":"unknown"',
+  allow: '","event.dataset":"postern.audit","event.kind":"event","event.category":["authentication"],"event.type":["allowed"],"event.outcome":"success"',
+  deny: '","event.dataset":"postern.audit","event.kind":"event","event.category":["authentication"],"event.type":["denied"],"event.outcome":"failure"',
+  error: '","event.dataset":"postern.audit","event.kind":"event","event.category":["authentication"],"event.type":["error"],"event.outcome":"unknown"',
 } as const
 
+const DECISIONS = { allow: ',"postern.decision":"allow"', deny: ',"postern.decision":"deny"', answer: ',"postern.decision":"answer"' } as const
+
+const FACES = { proxy: ',"postern.face":"proxy"', forward_auth: ',"postern.face":"forward_auth"', admin: ',"postern.face":"admin"' } as const
+
 /** `,"name":"value"`, or nothing. `name` is one of ours and needs no escapes. */
-const member = (name: string, value: string | undefined): string => (value === undefined ? '' : `,"${name}":${jsonText(truncated(value))}`)
+function member(name: string, value: string | undefined): string {
+  if (value === undefined) return ''
+  const text = truncated(value)
+  return isPlain(text) ? `,"${name}":"${text}"` : `,"${name}":${safeJson(text)}`
+}
+
+// What the code or the config has few of, written out once.
+const routeText = createTexts((id) => member('postern.route', id))
+const providerText = createTexts((id) => member('auth.provider', id))
+const methodText = createTexts((kind) => member('auth.method', kind))
+const stageText = createTexts((stage) => member('postern.stage', stage))
+const codeText = createTexts((code) => member('event.code', code))
+const reasonText = createTexts((reason) => member('event.reason', reason))
+const triedText = createTexts((id) => `{"authenticator":${jsonText(id)}`)
+const kindText = createTexts((kind) => member('kind', kind))
+const foundText = createTexts((outcome) => member('outcome', outcome))
 
 /** What was seen and what was expected, such as the issuers of a token of another project. Only refusals have it. */
 function evidenceText(evidence: Evidence | undefined): string {
@@ -35,7 +56,13 @@ function evidenceText(evidence: Evidence | undefined): string {
 }
 
 function attemptText({ authenticatorId, kind, outcome, reason, cause, evidence }: Attempt): string {
-  return `{"authenticator":${jsonText(authenticatorId)}${member('kind', kind)}${member('outcome', outcome)}${member('reason', reason)}${evidenceText(evidence)}${member('cause', cause)}}`
+  return `${triedText(authenticatorId)}${kindText(kind)}${foundText(outcome)}${member('reason', reason)}${evidenceText(evidence)}${member('cause', cause)}}`
+}
+
+function attemptsText(attempts: readonly Attempt[]): string {
+  let text = ''
+  for (const attempt of attempts) text += text === '' ? attemptText(attempt) : `,${attemptText(attempt)}`
+  return text
 }
 
 /** The subject and the id of the credential; never the credential. */
@@ -45,13 +72,18 @@ function principalText(principal: Principal | undefined): string {
   return `,"auth.principal":"identified"${member('user.id', principal.subject)}${member('auth.credential_id', principal.credentialId)}${principal.asserted ? ',"auth.asserted":true' : ''}`
 }
 
+function stageOf(decision: Decision): string {
+  if (decision.outcome === 'deny') return stageText(decision.stage)
+  return decision.outcome === 'allow' && decision.observed ? `${stageText(decision.observed.stage)},"postern.observed":true` : ''
+}
+
 function verdictText(decision: Decision): string {
   const denial = denialOf(decision)
-  const { kind, authenticatorId } = speakerOf(decision)
-  const why = denial ? member('event.code', denial.code) + member('event.reason', slugOf(denial)) : ''
-  const observed = decision.outcome === 'allow' ? decision.observed : undefined
-  const where = member('postern.stage', decision.outcome === 'deny' ? decision.stage : observed?.stage) + (observed ? ',"postern.observed":true' : '')
-  return `${OUTCOMES[outcomeOf(decision)]}${why},"postern.decision":"${decision.outcome}"${where}${member('postern.route', decision.route?.id)},"auth.method":"${kind}"${member('auth.provider', authenticatorId)}${principalText(decision.principals?.primary)}`
+  const speaker = speakerOf(decision)
+  const why = denial ? codeText(denial.code) + reasonText(slugOf(denial)) : ''
+  const route = decision.route ? routeText(decision.route.id) : ''
+  const who = speaker ? methodText(speaker.kind) + providerText(speaker.authenticatorId) : ',"auth.method":"none"'
+  return `${OUTCOMES[outcomeOf(decision)]}${why}${DECISIONS[decision.outcome]}${stageOf(decision)}${route}${who}${principalText(decision.principals?.primary)}`
 }
 
 function statusOf({ decision, status }: DecidedEvent, ofDenial: AuditOptions['statusOf']): number | undefined {
@@ -64,18 +96,29 @@ function statusOf({ decision, status }: DecidedEvent, ofDenial: AuditOptions['st
 function requestText({ face, request, wire }: DecidedEvent): string {
   const path = request?.target.path ?? wire.path
   const query = path.indexOf('?')
-  return `,"postern.face":"${face}"${member('client.address', request?.client.ip ?? wire.peer)}${member('http.request.method', request?.method ?? wire.method)}${member('url.path', query === -1 ? path : path.slice(0, query))}${member('http.request.id', request?.id ?? wire.id)}${member('trace.id', request?.traceId)}`
+  return `${FACES[face]}${member('client.address', request?.client.ip ?? wire.peer)}${member('http.request.method', request?.method ?? wire.method)}${member('url.path', query === -1 ? path : path.slice(0, query))}${member('http.request.id', request?.id ?? wire.id)}${member('trace.id', request?.traceId)}`
+}
+
+/** The millisecond that was written last: under load several requests share it. */
+const lately = { at: NaN, text: '' }
+
+function timeText(at: EpochMs): string {
+  if (at !== lately.at) {
+    lately.text = new Date(at).toISOString()
+    lately.at = at
+  }
+  return lately.text
 }
 
 /**
  * Members with dotted names, after ECS and OpenTelemetry where those are stable. Put together as text, since this happens once
  * per request and a serialiser that has to look at every member costs several times as much.
  */
-function decidedLine(event: DecidedEvent, { version, statusOf: ofDenial }: AuditOptions): string {
+function decidedLine(event: DecidedEvent, ofDenial: AuditOptions['statusOf'], end: string): string {
   const { request, decision } = event
   const status = statusOf(event, ofDenial)
   const code = status === undefined ? '' : `,"http.response.status_code":${status}`
-  return `{"@timestamp":"${new Date(request?.receivedAt ?? Date.now()).toISOString()}","event.dataset":"postern.audit","event.kind":"event","event.category":["authentication"],${verdictText(decision)}${requestText(event)}${code},"event.duration":${Math.round(event.durationMs * 1_000_000)},"attempts":[${decision.attempts.map(attemptText).join(',')}],"service.name":"postern"${member('service.version', version)}}`
+  return `{"@timestamp":"${timeText(request?.receivedAt ?? Date.now())}${verdictText(decision)}${requestText(event)}${code},"event.duration":${Math.round(event.durationMs * 1_000_000)},"attempts":[${attemptsText(decision.attempts)}${end}`
 }
 
 /** Who changed what. Details are named as the act names them, below `postern.`. */
@@ -96,10 +139,11 @@ export function administrationRecord({ act, actor, at, target, details }: Admini
   }
 }
 
-export function createAuditLog(options: AuditOptions): AuditLog {
+export function createAuditLog({ writer, version, statusOf: ofDenial }: AuditOptions): AuditLog {
+  const end = `],"service.name":"postern"${member('service.version', version)}}`
   return {
-    administered: (event) => options.writer.write(safeJson(administrationRecord(event, options.version))),
-    decided: (event) => options.writer.write(decidedLine(event, options)),
+    administered: (event) => writer.write(safeJson(administrationRecord(event, version))),
+    decided: (event) => writer.write(decidedLine(event, ofDenial, end)),
   }
 }
 

@@ -11,7 +11,7 @@ const value = async (distribution: ReturnType<typeof created>, metricName: strin
 describe('a distribution', () => {
   it('counts a value in the first bucket whose bound is not below it, and in all above', async () => {
     const distribution = created()
-    for (const observed of [0.1, 0.1000001, 1, 7]) distribution.observe(observed, 'proxy', 'jwt')
+    for (const observed of [0.1, 0.1000001, 1, 7]) distribution.of('proxy', 'jwt')(observed)
     expect(await value(distribution, 'd_bucket', { le: 0.1 })).toBe(1)
     expect(await value(distribution, 'd_bucket', { le: 1 })).toBe(3)
     expect(await value(distribution, 'd_bucket', { le: '+Inf' })).toBe(4)
@@ -21,9 +21,9 @@ describe('a distribution', () => {
 
   it('keeps series apart by every label', async () => {
     const distribution = created()
-    distribution.observe(2, 'proxy', 'jwt')
-    distribution.observe(3, 'proxy', 'none')
-    distribution.observe(4, 'admin', 'jwt')
+    distribution.of('proxy', 'jwt')(2)
+    distribution.of('proxy', 'none')(3)
+    distribution.of('admin', 'jwt')(4)
     expect(await value(distribution, 'd_sum', { face: 'proxy', kind: 'jwt' })).toBe(2)
     expect(await value(distribution, 'd_sum', { face: 'proxy', kind: 'none' })).toBe(3)
     expect(await value(distribution, 'd_sum', { face: 'admin', kind: 'jwt' })).toBe(4)
@@ -31,7 +31,7 @@ describe('a distribution', () => {
 
   it('shows a series that was only made, with zeros; one without labels is there from the start', async () => {
     const distribution = created()
-    distribution.zero('proxy', 'jwt')
+    distribution.of('proxy', 'jwt')
     expect(await value(distribution, 'd_count', { face: 'proxy', kind: 'jwt' })).toBe(0)
     const bare = createDistribution({ name: 'b', help: 'h', labelNames: [], buckets: [1] })
     expect((await bare.get()).values.map(({ value: at }) => at)).toEqual([0, 0, 0, 0])

@@ -1,14 +1,15 @@
 import { createSeries } from './series.ts'
 
+/** Puts a value into one series of a histogram. */
+export type Observe = (value: number) => void
+
 /**
- * A histogram that costs a map look-up and two additions for each value. The metric library hashes labels and walks a record of
- * named buckets every time; here that is left to the scrape.
+ * A histogram that costs two additions for each value. The metric library hashes labels and walks a record of named buckets every
+ * time; here that is left to the scrape.
  */
 export interface Distribution {
-  /** @param series  label values, in the order of the label names */
-  readonly observe: (value: number, ...series: readonly string[]) => void
-  /** Makes a series that nothing was observed in. */
-  readonly zero: (...series: readonly string[]) => void
+  /** The series of these label values, in the order of the label names; made, and from then on shown, when it is first asked for. */
+  readonly of: (...series: readonly string[]) => Observe
   /** What the library's registry asks for at a scrape. */
   readonly get: () => Promise<Snapshot>
 }
@@ -23,7 +24,24 @@ export interface Snapshot {
   readonly values: readonly Sample[]
 }
 
-interface Observed { readonly values: readonly string[]; readonly counts: Float64Array; sum: number }
+interface Observed { readonly values: readonly string[]; readonly counts: Float64Array; sum: number; readonly observe: Observe }
+
+function observedIn(values: readonly string[], buckets: readonly number[]): Observed {
+  const counts = new Float64Array(buckets.length + 1)
+  const observed: Observed = {
+    values,
+    counts,
+    sum: 0,
+    observe: (value) => {
+      let index = 0
+      // A handful of bounds: walking them is cheaper than halving.
+      while (index < buckets.length && value > (buckets[index] ?? Infinity)) index += 1
+      counts[index] = (counts[index] ?? 0) + 1
+      observed.sum += value
+    },
+  }
+  return observed
+}
 
 export interface DistributionSettings {
   readonly name: string
@@ -34,7 +52,7 @@ export interface DistributionSettings {
 }
 
 export function createDistribution({ name, help, labelNames, buckets }: DistributionSettings): Distribution {
-  const series = createSeries((values): Observed => ({ values, counts: new Float64Array(buckets.length + 1), sum: 0 }))
+  const series = createSeries((values) => observedIn(values, buckets))
   if (labelNames.length === 0) series.of([])
 
   const samplesOf = ({ values, counts, sum }: Observed): Sample[] => {
@@ -45,15 +63,7 @@ export function createDistribution({ name, help, labelNames, buckets }: Distribu
   }
 
   return {
-    observe: (value, ...values) => {
-      const observed = series.of(values)
-      let index = 0
-      // A handful of bounds: walking them is cheaper than halving.
-      while (index < buckets.length && value > (buckets[index] ?? Infinity)) index += 1
-      observed.counts[index] = (observed.counts[index] ?? 0) + 1
-      observed.sum += value
-    },
-    zero: (...values) => void series.of(values),
+    of: (...values) => series.of(values).observe,
     get: () => Promise.resolve({ name, help, type: 'histogram', aggregator: 'sum', values: series.all().flatMap(samplesOf) }),
   }
 }

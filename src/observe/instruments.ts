@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Metric, Registry } from 'prom-client'
-import { createDistribution, type Distribution } from './distribution.ts'
+import { createDistribution, type Distribution, type Observe } from './distribution.ts'
 import { METRICS, type MetricDescription, type MetricName } from './metric-table.ts'
-import { createTally, type Tally } from './tally.ts'
+import { type Cell, createTally, type Tally } from './tally.ts'
 
 type Named<Type extends MetricDescription['type']> = { [Name in MetricName]: (typeof METRICS)[Name]['type'] extends Type ? Name : never }[MetricName]
 
@@ -13,10 +13,13 @@ type LabelValues = Readonly<Record<string, string>>
 
 /** Every metric of the table, made once; written by name, with label values in the order of the table. */
 export interface Instruments {
-  /** Adds 1. Costs a map look-up: the library hears of it at the next scrape. */
+  /** Where events of these values are counted: the library hears of them at the next scrape. */
+  readonly cell: (name: CounterName, ...values: readonly string[]) => Cell
+  /** Adds 1, for what is rare. */
   readonly count: (name: CounterName, ...values: readonly string[]) => void
   readonly increase: (name: CounterName, by: number) => void
-  readonly observe: (name: HistogramName, value: number, ...values: readonly string[]) => void
+  /** One series of a histogram, shown from now on, with zeros until something is put in. */
+  readonly series: (name: HistogramName, ...values: readonly string[]) => Observe
   readonly set: (name: GaugeName, value: number, labels?: LabelValues) => void
   /** Drops all series of a gauge, so that names of an earlier config do not linger. */
   readonly forget: (name: GaugeName) => void
@@ -57,17 +60,27 @@ function make(): Made {
   return { registry, counters, gauges, distributions }
 }
 
+function named<T>(all: ReadonlyMap<string, T>, name: string): T {
+  const one = all.get(name)
+  if (one === undefined) throw new Error(`there is no metric ${name} of this type`)
+  return one
+}
+
 export function createInstruments(): Instruments {
   const { registry, counters, gauges, distributions } = make()
+  const cell: Instruments['cell'] = (name, ...values) => named(counters, name).tally.of(...values)
   return {
-    count: (name, ...values) => counters.get(name)?.tally.add(...values),
-    increase: (name, by) => counters.get(name)?.counter.inc(by),
-    observe: (name, value, ...values) => distributions.get(name)?.observe(value, ...values),
-    set: (name, value, labels) => (labels ? gauges.get(name)?.set(labels, value) : gauges.get(name)?.set(value)),
-    forget: (name) => gauges.get(name)?.reset(),
+    cell,
+    count: (name, ...values) => {
+      cell(name, ...values).count += 1
+    },
+    increase: (name, by) => named(counters, name).counter.inc(by),
+    series: (name, ...values) => named(distributions, name).of(...values),
+    set: (name, value, labels) => (labels ? named(gauges, name).set(labels, value) : named(gauges, name).set(value)),
+    forget: (name) => named(gauges, name).reset(),
     zero: (name, ...values) => {
       counters.get(name)?.counter.inc(labelsOf(name, values), 0)
-      distributions.get(name)?.zero(...values)
+      distributions.get(name)?.of(...values)
     },
     text: () => {
       for (const [name, { counter, tally }] of counters) tally.take((values, count) => counter.inc(labelsOf(name, values), count))

@@ -1,12 +1,13 @@
 import { STATUS_CODES } from 'node:http'
 import type { EpochMs } from '../base/time.ts'
 import type { Face, Observer } from '../model/event.ts'
+import type { AuthenticatorKind } from '../model/ports.ts'
 import { exposition, type Exposition } from './exposition.ts'
 import { createInstruments, type Instruments } from './instruments.ts'
+import { createBounded, createKnown } from './known.ts'
 import { declareSeries, type KnownNames } from './known-series.ts'
 import { watchRuntime } from './runtime-metrics.ts'
 import { denialOf, outcomeOf, slugOf, speakerOf } from './speaker.ts'
-import { createBoundedLabel } from './tally.ts'
 
 /** State that is read rather than counted. */
 export type StateMetric = 'postern_config_warnings' | 'postern_draining' | 'postern_node_below_security_floor' | 'postern_observe_mode' | 'postern_upstream_healthy'
@@ -43,29 +44,43 @@ const seconds = (ms: number): number => ms / 1_000
 
 const statusLabel = (status: number): string => (STATUS_CODES[status] === undefined ? '_OTHER' : String(status))
 
-/** Requests and decisions. */
-function countRequests({ count, observe }: Instruments): Pick<Metrics, 'decided' | 'answered' | 'stripped' | 'failedOpen'> {
-  const policyLabel = createBoundedLabel(MAX_NAMES)
-  const headerLabel = createBoundedLabel(MAX_NAMES)
-  const reasonLabel = createBoundedLabel(MAX_NAMES)
-  const routeLabel = createBoundedLabel(MAX_NAMES)
+/** Decisions. What their labels lead to is looked up once: a walk through every label of every metric is what counting would cost. */
+function countDecisions({ cell, count, series }: Instruments): Pick<Metrics, 'decided'> {
+  const adminRoute = createBounded(MAX_NAMES, (label) => label)
+  const policies = createBounded(MAX_NAMES, (label) => createKnown((outcome: string) => cell('postern_rate_limit_decisions_total', label, outcome)))
+  const kinds = createKnown((kind: AuthenticatorKind | 'none') => ({
+    outcomes: createKnown((outcome: string) => createKnown((reason: string) => cell('postern_decisions_total', outcome, kind, reason))),
+    duration: series('postern_decision_duration_seconds', kind),
+  }))
   return {
     decided: ({ face, decision, durationMs }) => {
       const denial = denialOf(decision)
+      const reason = denial ? slugOf(denial) : 'none'
       // Operators are not traffic: they would blur what clients see.
-      if (face === 'admin') count('postern_admin_decisions_total', routeLabel(decision.route?.id ?? 'none'), outcomeOf(decision), denial ? slugOf(denial) : 'none')
+      if (face === 'admin') count('postern_admin_decisions_total', adminRoute(decision.route?.id ?? 'none'), outcomeOf(decision), reason)
       else {
-        const { kind } = speakerOf(decision)
-        count('postern_decisions_total', outcomeOf(decision), kind, denial ? slugOf(denial) : 'none')
-        observe('postern_decision_duration_seconds', seconds(durationMs), kind)
+        const { outcomes, duration } = kinds(speakerOf(decision)?.kind ?? 'none')
+        outcomes(outcomeOf(decision))(reason).count += 1
+        duration(seconds(durationMs))
       }
-      for (const { policy, exceeded } of decision.limits) {
-        count('postern_rate_limit_decisions_total', policyLabel(policy.id), exceeded ? (policy.shadow ? 'shadow_limited' : 'limited') : 'allowed')
-      }
+      for (const { policy, exceeded } of decision.limits) policies(policy.id)(exceeded ? (policy.shadow ? 'shadow_limited' : 'limited') : 'allowed').count += 1
     },
+  }
+}
+
+/** Answers, and what was done to requests on the way. */
+function countRequests({ cell, count, series }: Instruments): Pick<Metrics, 'answered' | 'stripped' | 'failedOpen'> {
+  const headerLabel = createBounded(MAX_NAMES, (label) => label)
+  const reasonLabel = createBounded(MAX_NAMES, (label) => label)
+  const faces = createKnown((face: Face) => ({
+    methods: createKnown((method: string) => createKnown((status: number) => cell('postern_http_requests_total', face, method, statusLabel(status)))),
+    duration: series('postern_http_request_duration_seconds', face),
+  }))
+  return {
     answered: ({ face, method, status, durationMs }) => {
-      count('postern_http_requests_total', face, KNOWN_METHODS.has(method) ? method : '_OTHER', statusLabel(status))
-      observe('postern_http_request_duration_seconds', seconds(durationMs), face)
+      const { methods, duration } = faces(face)
+      methods(KNOWN_METHODS.has(method) ? method : '_OTHER')(status).count += 1
+      duration(seconds(durationMs))
     },
     stripped: (header) => count('postern_stripped_headers_total', headerLabel(header)),
     failedOpen: (reason) => count('postern_fail_open_total', reasonLabel(reason)),
@@ -73,20 +88,24 @@ function countRequests({ count, observe }: Instruments): Pick<Metrics, 'decided'
 }
 
 /** Calls to others. */
-function countCalls({ count, observe }: Instruments): Pick<Metrics, 'exchanged' | 'called' | 'cached'> {
-  const providerLabel = createBoundedLabel(MAX_NAMES)
-  const cacheLabel = createBoundedLabel(MAX_NAMES)
+function countCalls({ cell, count, series }: Instruments): Pick<Metrics, 'exchanged' | 'called' | 'cached'> {
+  const providerLabel = createBounded(MAX_NAMES, (label) => label)
+  const caches = createBounded(MAX_NAMES, (label) => createKnown((result: string) => cell('postern_cache_requests_total', label, result)))
+  const exchanges = createKnown((outcome: string) => cell('postern_upstream_requests_total', outcome))
+  const exchangeDuration = series('postern_upstream_request_duration_seconds')
   return {
     exchanged: ({ outcome, durationMs }) => {
-      count('postern_upstream_requests_total', outcome)
-      observe('postern_upstream_request_duration_seconds', seconds(durationMs))
+      exchanges(outcome).count += 1
+      exchangeDuration(seconds(durationMs))
     },
     called: ({ provider, operation, outcome, durationMs }) => {
       const label = providerLabel(provider)
       count('postern_provider_requests_total', label, operation, outcome)
-      observe('postern_provider_request_duration_seconds', seconds(durationMs), label, operation)
+      series('postern_provider_request_duration_seconds', label, operation)(seconds(durationMs))
     },
-    cached: (cache, result) => count('postern_cache_requests_total', cacheLabel(cache), result),
+    cached: (cache, result) => {
+      caches(cache)(result).count += 1
+    },
   }
 }
 
@@ -154,6 +173,7 @@ export function createMetrics({ version, revision }: MetricsOptions): Metrics {
   instruments.set('postern_build_info', 1, { version, revision, node_version: process.versions.node })
   instruments.set('postern_upstream_healthy', 1)
   return {
+    ...countDecisions(instruments),
     ...countRequests(instruments),
     ...countCalls(instruments),
     ...open,

@@ -1,5 +1,6 @@
 import { canonicalIp } from '../base/cidr.ts'
 import type { DecidedEvent, Observer } from '../model/event.ts'
+import type { HeaderMap } from '../model/request.ts'
 
 /** What was seen of one peer: the other end of a connection, as the system or the PROXY protocol names it. */
 export interface SeenPeer {
@@ -22,36 +23,39 @@ const MOST = 64
 
 const NAMES_A_CLIENT = ['x-forwarded-for', 'x-real-ip', 'forwarded'] as const
 
-type Sight = readonly [peer: string, kind: 'believed' | 'ignored' | 'refused']
+type Seen = 'believed' | 'ignored' | 'refused'
+
+function namesAClient(headers: HeaderMap): boolean {
+  for (const name of NAMES_A_CLIENT) if (headers.has(name)) return true
+  return false
+}
 
 /** What a request tells of its peer; undefined when it is just a client. */
-function sightOf({ face, request, wire, decision }: DecidedEvent): Sight | undefined {
-  if (decision.outcome === 'deny' && decision.denial.code === 'forwarder_untrusted') return [canonicalIp(wire.peer) ?? wire.peer, 'refused']
+function seenIn({ face, request, decision }: DecidedEvent): Seen | undefined {
+  if (decision.outcome === 'deny' && decision.denial.code === 'forwarder_untrusted') return 'refused'
   if (!request) return undefined
-  const { peer, trustedHops } = request.client
-  if (trustedHops > 0) return [peer, 'believed']
-  return face === 'proxy' && NAMES_A_CLIENT.some((name) => request.headers.has(name)) ? [peer, 'ignored'] : undefined
+  if (request.client.trustedHops > 0) return 'believed'
+  return face === 'proxy' && namesAClient(request.headers) ? 'ignored' : undefined
 }
+
+const peerOf = ({ request, wire }: DecidedEvent, seen: Seen): string => (seen === 'refused' || !request ? (canonicalIp(wire.peer) ?? wire.peer) : request.client.peer)
 
 /** Counts, for `postern doctor`, who speaks for others and whether that is believed. Keeps addresses of peers, in memory, and nothing of their clients. */
 export function withPeerCensus(observer: Observer): PeerCensus {
   const peers = new Map<string, { peer: string; believed: number; ignored: number; refused: number }>()
   let others = 0
-  const count = ([peer, kind]: Sight): void => {
-    const known = peers.get(peer) ?? { peer, believed: 0, ignored: 0, refused: 0 }
-    if (!peers.has(peer) && peers.size >= MOST) {
-      others += 1
-      return
-    }
-    known[kind] += 1
-    peers.set(peer, known)
+  const count = (peer: string, seen: Seen): void => {
+    const known = peers.get(peer)
+    if (known) known[seen] += 1
+    else if (peers.size >= MOST) others += 1
+    else peers.set(peer, { peer, believed: 0, ignored: 0, refused: 0, [seen]: 1 })
   }
   return {
     observer: {
       ...observer,
       decided: (event) => {
-        const sight = sightOf(event)
-        if (sight) count(sight)
+        const seen = seenIn(event)
+        if (seen) count(peerOf(event, seen), seen)
         observer.decided(event)
       },
     },

@@ -29,7 +29,7 @@ export function watchRuntime(instruments: Instruments): { readonly update: () =>
   const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS })
   lag.enable()
   const collections = new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) instruments.observe('nodejs_gc_duration_seconds', entry.duration / 1_000, kindOf('detail' in entry ? entry.detail : undefined))
+    for (const entry of list.getEntries()) instruments.series('nodejs_gc_duration_seconds', kindOf('detail' in entry ? entry.detail : undefined))(entry.duration / 1_000)
   })
   collections.observe({ entryTypes: ['gc'] })
   instruments.set('process_start_time_seconds', Math.round(Date.now() / 1_000 - process.uptime()))

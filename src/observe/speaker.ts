@@ -1,13 +1,6 @@
 import type { Attempt, Decision } from '../model/decision.ts'
 import type { Denial, ProblemCode } from '../model/denial.ts'
-import type { AuthenticatorKind } from '../model/ports.ts'
 import type { RejectionReason } from '../model/reason.ts'
-
-/** The authenticator that spoke for a request, if any did. */
-export interface Speaker {
-  readonly kind: AuthenticatorKind | 'none'
-  readonly authenticatorId?: string
-}
 
 const SILENT_OUTCOMES: ReadonlySet<Attempt['outcome']> = new Set(['missing', 'foreign', 'not_applicable'])
 
@@ -21,18 +14,23 @@ const ERRORS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   'internal',
 ])
 
-const NOBODY: Speaker = { kind: 'none' }
+const spoke = (attempt: Attempt): boolean => !SILENT_OUTCOMES.has(attempt.outcome)
 
-const isSilent = ({ outcome }: Attempt): boolean => SILENT_OUTCOMES.has(outcome)
+function namedIn(decision: Decision): string | undefined {
+  if (decision.principals) return decision.principals.primary.authenticatorId
+  return decision.outcome === 'deny' && 'authenticatorId' in decision.denial ? decision.denial.authenticatorId : undefined
+}
 
-const speaking = (attempt: Attempt | undefined): Speaker => (attempt && !isSilent(attempt) ? { kind: attempt.kind, authenticatorId: attempt.authenticatorId } : NOBODY)
-
-/** Who answered: the primary principal's authenticator, the one that the denial names, or the last that recognised something. */
-export function speakerOf(decision: Decision): Speaker {
+/**
+ * What the authenticator said that spoke for a request, if any did: the primary principal's, the one that the denial names, or the last
+ * that recognised something.
+ */
+export function speakerOf(decision: Decision): Attempt | undefined {
   const { attempts } = decision
-  const named = decision.principals?.primary.authenticatorId ?? (decision.outcome === 'deny' && 'authenticatorId' in decision.denial ? decision.denial.authenticatorId : undefined)
-  if (named !== undefined) return speaking(attempts.find((attempt) => attempt.authenticatorId === named))
-  return speaking(attempts.findLast((attempt) => !isSilent(attempt)))
+  const named = namedIn(decision)
+  if (named === undefined) return attempts.findLast(spoke)
+  for (const attempt of attempts) if (attempt.authenticatorId === named) return spoke(attempt) ? attempt : undefined
+  return undefined
 }
 
 /** The finest slug for a refusal: its reason, or else its code. */
