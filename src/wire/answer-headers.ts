@@ -1,7 +1,7 @@
 import type { EpochMs } from '../base/time.ts'
 import type { Allow, Answer } from '../model/decision.ts'
 import type { WireSettings } from '../model/gateway.ts'
-import { rateLimitFields } from './rate-limit-fields.ts'
+import { pushRateLimitFields, rateLimitFields } from './rate-limit-fields.ts'
 
 type Fields = readonly (readonly [name: string, value: string])[]
 
@@ -29,4 +29,15 @@ export function answerHeaders(decision: Allow | Answer, context: AnswerContext):
     ...rateLimitFields(decision.limits, wire.rateLimitFields, now),
     ...(cors && !silent ? cors.fieldsFor(origin) : []),
   ]
+}
+
+/**
+ * The same for an answer of the upstream's, at the end of a flat list. Nothing is decided here about the upstream's own fields of these
+ * names.
+ */
+export function pushAnswerHeaders(out: string[], { limits, route }: Allow, { wire, requestId, now, origin }: AnswerContext): void {
+  out.push('X-Request-Id', requestId)
+  pushRateLimitFields(out, limits, wire.rateLimitFields, now)
+  const cors = route.cors ?? wire.cors
+  if (cors) for (const [name, value] of cors.fieldsFor(origin)) out.push(name, value)
 }

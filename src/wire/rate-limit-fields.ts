@@ -19,11 +19,18 @@ function secondsLeft(limit: ServiceLimit, now: EpochMs): number {
 
 const share = (limit: ServiceLimit): number => (limit.exceeded ? -1 : limit.remaining / limit.policy.quota)
 
-const tightest = (limits: readonly ServiceLimit[]): ServiceLimit | undefined => limits.toSorted((a, b) => share(a) - share(b))[0]
+/** The one with the least left, the first of equals. */
+function tightest(limits: readonly ServiceLimit[], among: (limit: ServiceLimit) => boolean): ServiceLimit | undefined {
+  let found: ServiceLimit | undefined
+  for (const limit of limits) if (among(limit) && (found === undefined || share(limit) < share(found))) found = limit
+  return found
+}
+
+const isMarked = ({ policy }: ServiceLimit): boolean => policy.reported
+const isAny = (): boolean => true
 
 /** Names identify the items of both lists, so a name that was charged twice is shown once, as its tighter half. */
 function byName(limits: readonly ServiceLimit[]): readonly ServiceLimit[] {
-  if (limits.length === 1) return limits
   const kept = new Map<string, ServiceLimit>()
   for (const limit of limits) {
     const other = kept.get(limit.policy.name)
@@ -32,25 +39,60 @@ function byName(limits: readonly ServiceLimit[]): readonly ServiceLimit[] {
   return [...kept.values()]
 }
 
-/** What is the same in every answer: the quoted name, and the item of RateLimit-Policy. */
-const texts = new WeakMap<QuotaPolicy, { readonly name: string; readonly item: string }>()
+/** What is the same in every answer to which the same policies were applied. */
+interface Applied {
+  readonly policies: readonly QuotaPolicy[]
+  /** No name stands twice. */
+  readonly distinct: boolean
+  /** The value of RateLimit-Policy. */
+  readonly items: string
+  /** What stands before the numbers of each in RateLimit. */
+  readonly openings: readonly string[]
+}
 
-function textsOf(policy: QuotaPolicy): { readonly name: string; readonly item: string } {
-  const known = texts.get(policy)
-  if (known) return known
-  const name = quotedString(policy.name)
-  const made = { name, item: `${name};q=${policy.quota};w=${windowSeconds(policy)}` }
-  texts.set(policy, made)
+/** By the first policy: the lists that begin with it, as many as there are routes and tiers that share it. */
+const applied = new WeakMap<QuotaPolicy, Applied[]>()
+const MOST_LISTS = 16
+
+function areOf(limits: readonly ServiceLimit[], { policies }: Applied): boolean {
+  if (limits.length !== policies.length) return false
+  for (let index = 0; index < limits.length; index += 1) if (limits[index]?.policy !== policies[index]) return false
+  return true
+}
+
+function appliedOf(limits: readonly ServiceLimit[], first: QuotaPolicy): Applied {
+  const lists = applied.get(first)
+  if (lists) for (const known of lists) if (areOf(limits, known)) return known
+  const made = applying(limits.map(({ policy }) => policy))
+  if (lists && lists.length < MOST_LISTS) lists.push(made)
+  else applied.set(first, [made])
   return made
 }
 
+function applying(policies: readonly QuotaPolicy[]): Applied {
+  const names = policies.map(({ name }) => quotedString(name))
+  return {
+    policies,
+    distinct: new Set(policies.map(({ name }) => name)).size === policies.length,
+    items: policies.map((policy, index) => `${names[index]};q=${policy.quota};w=${windowSeconds(policy)}`).join(', '),
+    openings: names.map((name, index) => `${index === 0 ? '' : ', '}${name};r=`),
+  }
+}
+
+const whole = (remaining: number): number => Math.max(0, Math.floor(remaining))
+
 /** draft-ietf-httpapi-ratelimit-headers-10: every window, in the order in which they were counted. */
-function draftFields(limits: readonly ServiceLimit[], now: EpochMs): Fields {
-  const named = byName(limits)
-  return [
-    ['RateLimit-Policy', named.map(({ policy }) => textsOf(policy).item).join(', ')],
-    ['RateLimit', named.map((limit) => `${textsOf(limit.policy).name};r=${Math.max(0, Math.floor(limit.remaining))};t=${secondsLeft(limit, now)}`).join(', ')],
-  ]
+function pushDraft(out: string[], limits: readonly ServiceLimit[], now: EpochMs): void {
+  const [first] = limits
+  if (!first) return
+  const { distinct, items, openings } = appliedOf(limits, first.policy)
+  if (!distinct) return pushDraft(out, byName(limits), now)
+  let left = ''
+  for (let index = 0; index < limits.length; index += 1) {
+    const limit = limits[index]
+    if (limit) left += `${openings[index]}${whole(limit.remaining)};t=${secondsLeft(limit, now)}`
+  }
+  out.push('RateLimit-Policy', items, 'RateLimit', left)
 }
 
 /**
@@ -60,19 +102,30 @@ function draftFields(limits: readonly ServiceLimit[], now: EpochMs): Fields {
 const epochReset = (limit: ServiceLimit, now: EpochMs): number => Math.max(Math.floor(limit.resetsAt / 1_000), Math.floor(now / 1_000) + 1)
 
 /** `X-RateLimit-*` have room for one policy: the one marked for it, or else the one nearest to refusing. */
-function legacyFields(limits: readonly ServiceLimit[], reset: RateLimitFieldSettings['reset'], now: EpochMs): Fields {
-  const marked = limits.filter(({ policy }) => policy.reported)
-  const limit = tightest(marked.length > 0 ? marked : limits)
-  if (!limit) return []
-  return [
-    ['X-RateLimit-Limit', String(limit.policy.quota)],
-    ['X-RateLimit-Remaining', String(Math.max(0, Math.floor(limit.remaining)))],
-    ['X-RateLimit-Reset', String(reset === 'epoch' ? epochReset(limit, now) : secondsLeft(limit, now))],
-  ]
+function pushLegacy(out: string[], limits: readonly ServiceLimit[], reset: RateLimitFieldSettings['reset'], now: EpochMs): void {
+  const limit = tightest(limits, isMarked) ?? tightest(limits, isAny)
+  if (!limit) return
+  out.push('X-RateLimit-Limit', String(limit.policy.quota), 'X-RateLimit-Remaining', String(whole(limit.remaining)), 'X-RateLimit-Reset', String(reset === 'epoch' ? epochReset(limit, now) : secondsLeft(limit, now)))
 }
 
-/** What a client is told about its quotas; nothing when none was counted. Partitions never appear: they may be an address or a subject. */
+/**
+ * Adds, to a flat list, what a client is told about its quotas; nothing when none was counted. Partitions never appear: they may be an
+ * address or a subject.
+ */
+export function pushRateLimitFields(out: string[], limits: readonly ServiceLimit[], settings: RateLimitFieldSettings, now: EpochMs): void {
+  if (limits.length === 0) return
+  if (settings.ietf) pushDraft(out, limits, now)
+  if (settings.legacy) pushLegacy(out, limits, settings.reset, now)
+}
+
+const NONE: Fields = []
+
+/** The same as pairs. */
 export function rateLimitFields(limits: readonly ServiceLimit[], settings: RateLimitFieldSettings, now: EpochMs): Fields {
-  if (limits.length === 0) return []
-  return [...(settings.ietf ? draftFields(limits, now) : []), ...(settings.legacy ? legacyFields(limits, settings.reset, now) : [])]
+  if (limits.length === 0) return NONE
+  const flat: string[] = []
+  pushRateLimitFields(flat, limits, settings, now)
+  const pairs: (readonly [string, string])[] = []
+  for (let index = 0; index + 1 < flat.length; index += 2) pairs.push([flat[index] ?? '', flat[index + 1] ?? ''])
+  return pairs
 }

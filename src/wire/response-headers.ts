@@ -19,16 +19,67 @@ const isEndToEnd = (lower: string): boolean => END_TO_END.has(lower) || END_TO_E
 /** Header bytes are Latin-1: one byte, one character, in both directions. */
 const textOf = (part: Buffer | string | undefined): string => (typeof part === 'string' ? part : (part?.toString('latin1') ?? ''))
 
-/** Lower-case names by spelling: the same few come all the time. Bounded, since names come from outside. */
-const lowerNames = new Map<string, string>()
+/**
+ * What a line may have to do with others: `apart` ones are of the connection and go; `connection` takes others away; beside a `coding` a
+ * `length` goes; `cors` and `quota` lines meet those of ours.
+ */
+type Part = 'none' | 'apart' | 'id' | 'connection' | 'coding' | 'length' | 'cors' | 'quota'
+
+interface Name { readonly lower: string; readonly part: Part }
+
+const PARTS: Readonly<Record<string, Part>> = { connection: 'connection', 'transfer-encoding': 'coding', 'content-length': 'length', 'x-request-id': 'id', vary: 'cors' }
+
+function partOf(lower: string): Part {
+  if (Object.hasOwn(PARTS, lower)) return PARTS[lower] ?? 'none'
+  if (HOP_BY_HOP.has(lower)) return 'apart'
+  if (lower.startsWith('access-control-')) return 'cors'
+  return lower.startsWith('ratelimit') || lower.startsWith('x-ratelimit-') ? 'quota' : 'none'
+}
+
+/** Names by spelling: the same few come all the time. Bounded, since names come from outside. */
+const names = new Map<string, Name>()
 const MOST_NAMES = 512
 
-function lowerOf(name: string): string {
-  const known = lowerNames.get(name)
+function nameOf(spelled: string): Name {
+  const known = names.get(spelled)
   if (known !== undefined) return known
-  const lower = name.toLowerCase()
-  if (lowerNames.size < MOST_NAMES && name.length <= 64) lowerNames.set(name, lower)
-  return lower
+  const lower = spelled.toLowerCase()
+  const made = { lower, part: partOf(lower) }
+  if (names.size < MOST_NAMES && spelled.length <= 64) names.set(spelled, made)
+  return made
+}
+
+const lowerOf = (spelled: string): string => nameOf(spelled).lower
+
+/** What else an answer gets besides a request id of ours. */
+export interface Added {
+  readonly cors: boolean
+  readonly quotas: boolean
+}
+
+/**
+ * Adds, to a flat list, the upstream's lines that may reach the client beside an `X-Request-Id` of ours, where each line can be judged by
+ * itself: as most answers are. They are exactly those that `responseHeaders` lets pass.
+ *
+ * @returns false when one line concerns another or meets one of ours; then the list is of no use
+ */
+export function pushUpstreamLines(out: string[], raw: readonly (Buffer | string)[], { cors, quotas }: Added): boolean {
+  let [coded, sized] = [false, false]
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = textOf(raw[index])
+    const { part } = nameOf(name)
+    if (part === 'apart' || part === 'id') continue
+    const value = textOf(raw[index + 1])
+    if (part !== 'none') {
+      if (part === 'connection' && value !== 'keep-alive') return false
+      if ((part === 'cors' && cors) || (part === 'quota' && quotas)) return false
+      coded ||= part === 'coding'
+      sized ||= part === 'length'
+      if (part === 'connection' || part === 'coding') continue
+    }
+    out.push(name, value)
+  }
+  return !coded || !sized
 }
 
 /** The upstream's lines, flat: name, lower-case name, value. */

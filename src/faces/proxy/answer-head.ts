@@ -1,6 +1,6 @@
 import type { Allow } from '../../model/decision.ts'
-import { answerHeaders } from '../../wire/answer-headers.ts'
-import { responseHeaders } from '../../wire/response-headers.ts'
+import { type AnswerContext, answerHeaders, pushAnswerHeaders } from '../../wire/answer-headers.ts'
+import { pushUpstreamLines, responseHeaders } from '../../wire/response-headers.ts'
 import { UpstreamProtocolError } from './engine.ts'
 import { type Exchange, originOf } from './exchange.ts'
 
@@ -38,13 +38,23 @@ function withoutLines(raw: RawHeaders, gone: (name: string) => boolean): RawHead
   return kept
 }
 
-/** The head of a relayed answer, flat. Where we answer CORS, the upstream does not; 204 has no length (RFC 9110 section 8.6). */
-export function relayedHead(exchange: Pick<Exchange, 'gateway' | 'parts' | 'incoming'>, { decision, requestId }: { decision: Allow; requestId: string }, status: number, raw: RawHeaders): string[] {
-  const { gateway, parts, incoming } = exchange
-  const added = answerHeaders(decision, { wire: gateway.wire, requestId, now: parts.clock(), origin: originOf(incoming) })
+/** Where lines concern each other. Where we answer CORS, the upstream does not; 204 has no length (RFC 9110 section 8.6). */
+function mergedHead(decision: Allow, context: AnswerContext, status: number, raw: RawHeaders): string[] {
+  const added = answerHeaders(decision, context)
   // Also where this origin is told nothing: else an upstream that reflects any origin would answer for those that are not listed (T59).
   const answersCors = decision.route.cors !== undefined
   if (!answersCors && status !== 204) return responseHeaders(raw, added)
   const gone = (name: string): boolean => (answersCors && name.startsWith('access-control-')) || (status === 204 && name === 'content-length')
   return responseHeaders(withoutLines(raw, gone), added)
+}
+
+/** The head of a relayed answer, flat. */
+export function relayedHead({ gateway: { wire }, parts, incoming }: Pick<Exchange, 'gateway' | 'parts' | 'incoming'>, { decision, requestId }: { decision: Allow; requestId: string }, status: number, raw: RawHeaders): string[] {
+  const { route, limits } = decision
+  const cors = route.cors !== undefined || wire.cors !== undefined
+  const context = { wire, requestId, now: parts.clock(), origin: cors ? originOf(incoming) : undefined }
+  const out: string[] = []
+  if (status === 204 || !pushUpstreamLines(out, raw, { cors, quotas: limits.length > 0 })) return mergedHead(decision, context, status, raw)
+  pushAnswerHeaders(out, decision, context)
+  return out
 }
