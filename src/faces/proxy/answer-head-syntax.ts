@@ -1,4 +1,4 @@
-import { withoutBlanks } from '../../base/blanks.ts'
+import { STATUS_CODES } from 'node:http'
 import { UpstreamProtocolError } from './engine.ts'
 
 /** A head as it was read. `length`: bytes of body that were announced; undefined with `chunked` or up to the close. */
@@ -18,19 +18,60 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** Control characters, and a CR or an LF that is not one end of a CRLF. */
 const FOREIGN = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n)|(?<!\r)\n/
 const LENGTH = /^\d{1,15}$/
+const SPACE = 0x20, TAB = 0x09, DELETE = 0x7f, FIRST_C1 = 0x80, LAST = 0xff, ZERO = 0x30
 
-/** Lower-case names by spelling, for the few that every upstream repeats; bounded, since names come from outside. */
-const known = new Map<string, string>()
+interface StatusLine { readonly status: number; readonly message: string | undefined; readonly old: boolean }
+
+const USUAL = 'HTTP/1.1 '
+const CODE_END = USUAL.length + 3
+
+/** The line that nearly every answer begins with: a status and the usual phrase for it. */
+function usualStatus(line: string): StatusLine | undefined {
+  if (!line.startsWith(USUAL)) return undefined
+  const status = (line.charCodeAt(CODE_END - 3) - ZERO) * 100 + (line.charCodeAt(CODE_END - 2) - ZERO) * 10 + line.charCodeAt(CODE_END - 1) - ZERO
+  const message = STATUS_CODES[status]
+  // The line is made again and compared, since three characters that are no digits may come to a number too.
+  return message !== undefined && line === `${USUAL}${status} ${message}` ? { status, message, old: false } : undefined
+}
+
+/** @throws {UpstreamProtocolError} */
+function statusOf(line: string): StatusLine {
+  const usual = usualStatus(line)
+  if (usual) return usual
+  const parts = STATUS_LINE.exec(line)
+  if (!parts) throw new UpstreamProtocolError('a status line')
+  return { status: Number(parts[2]), message: parts[3], old: parts[1] === '0' }
+}
+
+/** A name as it was spelled before, so that it is one and the same text for whoever looks it up, and in lower case. */
+interface Name { readonly spelled: string; readonly lower: string }
+
+/** For the few that every upstream repeats; bounded, since names come from outside. */
+const known = new Map<string, Name>()
 const MOST_KNOWN = 256
 
 /** @throws {UpstreamProtocolError} for anything that is not a token: a blank before the colon, a folded line, a control character */
-function lowerOf(name: string): string {
-  const lower = known.get(name)
-  if (lower !== undefined) return lower
-  if (!NAME.test(name)) throw new UpstreamProtocolError('a field name that is not a token')
-  const folded = name.toLowerCase()
-  if (known.size < MOST_KNOWN && name.length <= 64) known.set(name, folded)
-  return folded
+function nameOf(spelled: string): Name {
+  const name = known.get(spelled)
+  if (name !== undefined) return name
+  if (!NAME.test(spelled)) throw new UpstreamProtocolError('a field name that is not a token')
+  const made = { spelled, lower: spelled.toLowerCase() }
+  if (known.size < MOST_KNOWN && spelled.length <= 64) known.set(spelled, made)
+  return made
+}
+
+const isBlank = (code: number): boolean => code === SPACE || code === TAB
+
+/** A value without the blanks around it. @throws {UpstreamProtocolError} for a control character */
+function valueIn(text: string, start: number, end: number): string {
+  let [from, to] = [start, end]
+  while (from < to && isBlank(text.charCodeAt(from))) from += 1
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to -= 1
+  for (let index = from; index < to; index += 1) {
+    const code = text.charCodeAt(index)
+    if ((code < SPACE && code !== TAB) || (code >= DELETE && (code < FIRST_C1 || code > LAST))) throw new UpstreamProtocolError('a control character in a field')
+  }
+  return text.slice(from, to)
 }
 
 interface Framing { length: number | undefined; codings: number; close: boolean; keep: boolean }
@@ -44,9 +85,29 @@ function frame(framing: Framing, lower: string, value: string): void {
     framing.codings += 1
     if (framing.codings > 1 || value.toLowerCase() !== 'chunked') throw new UpstreamProtocolError('a transfer coding other than chunked')
   } else if (lower === 'connection') {
-    const tokens = value.toLowerCase().split(',')
-    framing.close ||= tokens.some((token) => token.trim() === 'close')
-    framing.keep ||= tokens.some((token) => token.trim() === 'keep-alive')
+    if (value === 'keep-alive') framing.keep = true
+    else for (const token of value.toLowerCase().split(',')) {
+      framing.close ||= token.trim() === 'close'
+      framing.keep ||= token.trim() === 'keep-alive'
+    }
+  }
+}
+
+/** Reads the lines behind the first, whose end this is. */
+function readLines(text: string, firstEnd: number, raw: string[], framing: Framing): void {
+  let end = firstEnd
+  while (end !== -1) {
+    const start = end + 2
+    end = text.indexOf('\r\n', start)
+    const stop = end === -1 ? text.length : end
+    const colon = text.indexOf(':', start)
+    if (colon <= start || colon >= stop) throw new UpstreamProtocolError('a line that is no field')
+    const { spelled, lower } = nameOf(text.slice(start, colon))
+    const value = valueIn(text, colon + 1, stop)
+    // A tab is a blank, but not to llhttp: `chunked` and a tab is no coding that it knows, and the body goes on to the end.
+    if ((lower === 'transfer-encoding' || lower === 'content-length') && text.slice(start, stop).includes('\t')) throw new UpstreamProtocolError('a tab beside a framing')
+    frame(framing, lower, value)
+    raw.push(spelled, value)
   }
 }
 
@@ -58,28 +119,17 @@ function frame(framing: Framing, lower: string, value: string): void {
  * @throws {UpstreamProtocolError}
  */
 export function parseHead(text: string): ParsedHead {
-  let end = text.indexOf('\r\n')
-  const first = STATUS_LINE.exec(end === -1 ? text : text.slice(0, end))
-  if (!first) throw new UpstreamProtocolError('a status line')
-  if (FOREIGN.test(text)) throw new UpstreamProtocolError('a control character in a field')
+  const end = text.indexOf('\r\n')
+  const { status, message, old } = statusOf(end === -1 ? text : text.slice(0, end))
   const raw: string[] = []
   const framing: Framing = { length: undefined, codings: 0, close: false, keep: false }
-  while (end !== -1) {
-    const start = end + 2
-    end = text.indexOf('\r\n', start)
-    const line = end === -1 ? text.slice(start) : text.slice(start, end)
-    const colon = line.indexOf(':')
-    if (colon < 1) throw new UpstreamProtocolError('a line that is no field')
-    const name = line.slice(0, colon)
-    const value = withoutBlanks(line.slice(line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1))
-    const lower = lowerOf(name)
-    // A tab is a blank, but not to llhttp: `chunked` and a tab is no coding that it knows, and the body goes on to the end.
-    if ((lower === 'transfer-encoding' || lower === 'content-length') && line.includes('\t')) throw new UpstreamProtocolError('a tab beside a framing')
-    frame(framing, lower, value)
-    raw.push(name, value)
+  try {
+    readLines(text, end, raw, framing)
+  } catch (error) {
+    // What it is about is said first, wherever it stands.
+    throw FOREIGN.test(text) ? new UpstreamProtocolError('a control character in a field') : error
   }
-  const old = first[1] === '0'
   const chunked = framing.codings > 0
   if (chunked && (old || framing.length !== undefined)) throw new UpstreamProtocolError('two framings')
-  return { status: Number(first[2]), message: first[3], raw, chunked, length: framing.length, keepAlive: !framing.close && (!old || framing.keep) }
+  return { status, message, raw, chunked, length: framing.length, keepAlive: !framing.close && (!old || framing.keep) }
 }
