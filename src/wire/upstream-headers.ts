@@ -32,10 +32,15 @@ const VIA = '1.1 postern'
 /** Fields that neither a route nor a mutator may write: they decide where a message ends and to whom it goes. */
 const isFraming = (folded: string): boolean => HOP_BY_HOP.has(folded) || folded === 'host' || folded === 'content-length' || folded === 'expect'
 
+/** Names under which we write what we verified. */
+const VERIFIED: ReadonlySet<string> = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded', 'x-request-id', 'traceparent'])
+
 interface RouteNames {
   readonly identity: ReadonlySet<string>
   /** Folded names of `set` and `remove`: none of them comes from the client or from us. */
   readonly replaced: ReadonlySet<string>
+  /** One of them is a name under which we would write what we verified. */
+  readonly contested: boolean
   /** The lines to write, without those that may not be written. */
   readonly set: readonly (readonly [name: string, value: string])[]
 }
@@ -47,44 +52,57 @@ function routeNamesOf(headers: Route['requestHeaders'], identity: ReadonlySet<st
   const known = routeNames.get(headers)
   if (known?.identity === identity) return known
   const set = headers.set.filter(([name]) => !isFraming(foldedName(name)) && !identity.has(foldedName(name)))
-  const made = { identity, set, replaced: new Set([...headers.set.map(([name]) => foldedName(name)), ...headers.remove.map(foldedName)]) }
+  const replaced = new Set([...headers.set.map(([name]) => foldedName(name)), ...headers.remove.map(foldedName)])
+  const made = { identity, set, replaced, contested: [...replaced].some((folded) => VERIFIED.has(folded)) }
   routeNames.set(headers, made)
   return made
 }
+
+const NONE: readonly string[] = []
 
 /** What was found out about one request before anything is written. Names are folded. */
 interface Plan {
   readonly kind: (name: string) => HeaderKind
   readonly route: RouteNames
-  /** Names that mutators write. */
-  readonly mutated: ReadonlySet<string>
-  /** Names that the client's list loses besides the stripped ones. */
-  readonly gone: ReadonlySet<string>
+  /** Names that mutators write, in the order of their fields. */
+  readonly mutated: readonly string[]
+  /** Names that the client's list loses besides the stripped ones, those of the route and those that mutators write. */
+  readonly gone: readonly string[]
   /** The client's trace goes on. If not, its `tracestate` means nothing either (Trace Context, 3.3). */
   readonly keepsTrace: boolean
 }
 
-function planOf({ request, wire, mutation, routeHeaders }: UpstreamHeadersInput): Plan {
-  const kind = headerKinds(wire.owned)
-  const route = routeNamesOf(routeHeaders, wire.owned.identity)
-  const mutated = new Set<string>()
-  for (const [name] of mutation.set) mutated.add(kind(name).folded)
-  const gone = new Set(route.replaced)
-  for (const name of mutated) gone.add(name)
-  for (const name of mutation.remove) gone.add(kind(name).folded)
-  for (const token of connectionTokens(request.headers)) gone.add(kind(token).folded)
-  const traces = request.headers.get('traceparent')
-  return { kind, route, mutated, gone, keepsTrace: traces?.length === 1 && traceIdOf(traces[0]) !== undefined }
+/** Names that the client's `Connection` takes away. The usual option names a field that goes anyway. */
+function nominated({ headers }: RequestDescription): Iterable<string> {
+  const lines = headers.get('connection')
+  return lines === undefined || (lines.length === 1 && lines[0] === 'keep-alive') ? NONE : connectionTokens(headers)
 }
 
+function planOf({ request, wire, mutation, routeHeaders }: UpstreamHeadersInput): Plan {
+  const kind = headerKinds(wire.owned)
+  const mutated: string[] = []
+  for (const [name] of mutation.set) mutated.push(kind(name).folded)
+  const gone: string[] = []
+  for (const name of mutation.remove) gone.push(kind(name).folded)
+  for (const token of nominated(request)) gone.push(kind(token).folded)
+  const traces = request.headers.get('traceparent')
+  return { kind, route: routeNamesOf(routeHeaders, wire.owned.identity), mutated, gone, keepsTrace: traces?.length === 1 && traceIdOf(traces[0]) !== undefined }
+}
+
+const isTrace = (folded: string): boolean => folded === 'traceparent' || folded === 'tracestate'
+
+/** Whether a field of the client's that is not stripped anyway stays behind. */
+const staysBehind = (folded: string, { route, mutated, gone, keepsTrace }: Plan): boolean =>
+  gone.includes(folded) || mutated.includes(folded) || route.replaced.has(folded) || (!keepsTrace && isTrace(folded))
+
 /** The client's own lines that may pass, in order and byte for byte. */
-function pushClientLines(out: string[], { rawHeaders, mutation, upgrade = false, onStripped }: UpstreamHeadersInput, { kind, gone, keepsTrace }: Plan): void {
+function pushClientLines(out: string[], { rawHeaders, mutation, upgrade = false, onStripped }: UpstreamHeadersInput, plan: Plan): void {
+  const { kind } = plan
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? ''
     const { lower, folded, stripped, identity, handshake } = kind(name)
     if (identity !== undefined) onStripped?.(identity)
-    if (stripped || gone.has(folded) || (handshake && !upgrade)) continue
-    if (!keepsTrace && (folded === 'traceparent' || folded === 'tracestate')) continue
+    if (stripped || (handshake && !upgrade) || staysBehind(folded, plan)) continue
     const value = lower === 'cookie' ? withoutCookies(rawHeaders[index + 1] ?? '', mutation.removeCookies) : rawHeaders[index + 1]
     if (value !== undefined) out.push(name, value)
   }
@@ -108,25 +126,27 @@ function forwardedValue({ client, target }: RequestDescription): string {
 
 /** What we verified or made ourselves, replacing what the client said (T25). Gives way to what a route or a mutator writes. */
 function pushVerified(out: string[], { request, wire }: UpstreamHeadersInput, { route, mutated, keepsTrace }: Plan): void {
+  const { client, target, id, traceId } = request
+  const contested = route.contested || mutated.some((folded) => VERIFIED.has(folded))
   const push = (name: string, folded: string, value: string): void => {
-    if (!route.replaced.has(folded) && !mutated.has(folded)) out.push(name, value)
+    if (!contested || (!route.replaced.has(folded) && !mutated.includes(folded))) out.push(name, value)
   }
-  push('X-Forwarded-For', 'x-forwarded-for', namedIp(request.client.ip))
-  push('X-Forwarded-Proto', 'x-forwarded-proto', request.target.scheme)
-  push('X-Forwarded-Host', 'x-forwarded-host', request.target.host)
+  push('X-Forwarded-For', 'x-forwarded-for', namedIp(client.ip))
+  push('X-Forwarded-Proto', 'x-forwarded-proto', target.scheme)
+  push('X-Forwarded-Host', 'x-forwarded-host', target.host)
   push('Forwarded', 'forwarded', forwardedValue(request))
-  push('X-Request-Id', 'x-request-id', request.id)
-  if (request.traceId !== undefined && !keepsTrace) push('traceparent', 'traceparent', traceparentOf(request.traceId))
+  push('X-Request-Id', 'x-request-id', id)
+  if (traceId !== undefined && !keepsTrace) push('traceparent', 'traceparent', traceparentOf(traceId))
   if (wire.via) out.push('Via', VIA)
 }
 
 /** The mutators' fields, each name once: of two the later one stands. */
-function pushMutation(out: string[], { mutation }: UpstreamHeadersInput, { kind }: Plan): void {
-  mutation.set.forEach(([name, value], index) => {
-    const { folded } = kind(name)
-    const again = mutation.set.some(([other], later) => later > index && kind(other).folded === folded)
-    if (!again && !isFraming(folded)) out.push(name, value)
-  })
+function pushMutation(out: string[], { mutation: { set } }: UpstreamHeadersInput, { mutated }: Plan): void {
+  for (let index = 0; index < set.length; index += 1) {
+    const field = set[index]
+    const folded = mutated[index] ?? ''
+    if (field && mutated.lastIndexOf(folded) === index && !isFraming(folded)) out.push(field[0], field[1])
+  }
 }
 
 /**
@@ -140,7 +160,7 @@ export function upstreamHeaders(input: UpstreamHeadersInput): string[] {
   pushClientLines(out, input, plan)
   pushFraming(out, input)
   pushVerified(out, input, plan)
-  for (const [name, value] of plan.route.set) if (!plan.mutated.has(foldedName(name))) out.push(name, value)
+  for (const [name, value] of plan.route.set) if (!plan.mutated.includes(plan.kind(name).folded)) out.push(name, value)
   pushMutation(out, input, plan)
   return out
 }

@@ -20,6 +20,17 @@ export function outboundPath({ request, decision, settings }: Errand): string {
   return `${settings.basePath}${sent}${query === '' ? '' : `?${query}`}`
 }
 
+/** What a URL makes of the host of each origin, parsed once. */
+const hosts = new WeakMap<UpstreamSettings, string>()
+
+function hostOf(settings: UpstreamSettings): string {
+  const known = hosts.get(settings)
+  if (known !== undefined) return known
+  const { host } = new URL(settings.origin)
+  hosts.set(settings, host)
+  return host
+}
+
 /** The header list for the upstream, made in one place for requests and upgrades alike (T4). */
 export function outboundHeaders({ incoming, gateway, parts }: Pick<Exchange, 'incoming' | 'gateway' | 'parts'>, { request, decision, settings, framing }: Errand, upgrade = false): string[] {
   return upstreamHeaders({
@@ -28,7 +39,7 @@ export function outboundHeaders({ incoming, gateway, parts }: Pick<Exchange, 'in
     wire: gateway.wire,
     mutation: decision.mutation,
     routeHeaders: decision.route.requestHeaders,
-    upstreamHost: settings.host === 'preserve' ? request.target.host : new URL(settings.origin).host,
+    upstreamHost: settings.host === 'preserve' ? request.target.host : hostOf(settings),
     framing,
     upgrade,
     onStripped: parts.observer.stripped,

@@ -21,30 +21,25 @@ function isName(name: string): boolean {
   return true
 }
 
-function isWritable({ method, path, headers }: UpstreamRequest): boolean {
-  if (!isName(method) || !TARGET.test(path)) return false
-  // All values are looked through as one text.
-  let values = ''
-  for (let index = 0; index + 1 < headers.length; index += 2) {
-    if (!isName(headers[index] ?? '')) return false
-    values += headers[index + 1] ?? ''
-  }
-  return !FOREIGN.test(values)
-}
-
 /**
  * The head of a request, byte for byte.
  *
  * @throws when a part would break out of its place; a bug, since everything was checked before
  */
-export function requestHead(request: UpstreamRequest, framing: '' | 'chunked', close: boolean): string {
-  if (!isWritable(request)) throw new TypeError('a part of a request head breaks out of its place')
-  const { method, path, headers } = request
+export function requestHead({ method, path, headers }: UpstreamRequest, framing: '' | 'chunked', close: boolean): string {
+  let writable = isName(method) && TARGET.test(path)
   let head = `${method} ${path} HTTP/1.1\r\n`
-  for (let index = 0; index + 1 < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`
+  // All values are looked through as one text.
+  let values = ''
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const [name, value] = [headers[index] ?? '', headers[index + 1] ?? '']
+    writable &&= isName(name)
+    head += `${name}: ${value}\r\n`
+    values += value
+  }
+  if (!writable || FOREIGN.test(values)) throw new TypeError('a part of a request head breaks out of its place')
   if (framing === 'chunked') head += 'Transfer-Encoding: chunked\r\n'
-  head += close ? 'Connection: close\r\n' : 'Connection: keep-alive\r\n'
-  return `${head}\r\n`
+  return head + (close ? 'Connection: close\r\n\r\n' : 'Connection: keep-alive\r\n\r\n')
 }
 
 export const isSized = ({ headers }: UpstreamRequest): boolean => headers.some((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-length')
