@@ -1,4 +1,4 @@
-import type { Challenge, Denial } from '../model/denial.ts'
+import type { Challenge, Denial, ProblemCode } from '../model/denial.ts'
 import { PROBLEMS } from './problems.ts'
 import { quotedString } from './quoted-string.ts'
 
@@ -37,6 +37,29 @@ function challenged(denial: Denial, status: number): boolean {
   return (denial.code === 'credential_ambiguous' || denial.code === 'scope_insufficient') && status === PROBLEMS[denial.code].status
 }
 
+const NONE: readonly string[] = []
+
+function linesOf(denial: Denial, status: number, challenges: readonly Challenge[]): readonly string[] {
+  const error = errorParameters(denial)
+  const bearer = challenges.filter(({ scheme }) => scheme === 'Bearer').map((challenge) => line(challenge, error))
+  const others = status === 401 ? challenges.filter(({ scheme }) => scheme !== 'Bearer').map((challenge) => line(challenge, [])) : []
+  return [...new Set([...bearer, ...others])]
+}
+
+/** The lines of a route's challenges, by code. */
+const known = new WeakMap<readonly Challenge[], Map<ProblemCode, { readonly status: number; readonly lines: readonly string[] }>>()
+
+/** Writes them once: but for the scopes of `scope_insufficient`, nothing in them comes from a request. */
+function rememberedLines(denial: Denial, status: number, challenges: readonly Challenge[]): readonly string[] {
+  if (denial.code === 'scope_insufficient') return linesOf(denial, status, challenges)
+  const byCode = known.get(challenges) ?? new Map<ProblemCode, { readonly status: number; readonly lines: readonly string[] }>()
+  const before = byCode.get(denial.code)
+  if (before?.status === status) return before.lines
+  const lines = linesOf(denial, status, challenges)
+  known.set(challenges, byCode.set(denial.code, { status, lines }))
+  return lines
+}
+
 /**
  * The values of `WWW-Authenticate`, one per field line, Bearer first. A 401 has at least one (RFC 9110 section 15.5.2), also when
  * a template made the 401 out of something else; the error parameters stand in Bearer challenges only.
@@ -44,11 +67,7 @@ function challenged(denial: Denial, status: number): boolean {
  * @param status the status that is sent
  */
 export function challengeLines(denial: Denial, status: number, realm: string): readonly string[] {
-  if (!challenged(denial, status)) return []
-  const known = 'challenges' in denial ? denial.challenges : []
-  const challenges: readonly Challenge[] = known.length > 0 ? known : [{ scheme: 'Bearer', parameters: [['realm', realm]] }]
-  const error = errorParameters(denial)
-  const bearer = challenges.filter(({ scheme }) => scheme === 'Bearer').map((challenge) => line(challenge, error))
-  const others = status === 401 ? challenges.filter(({ scheme }) => scheme !== 'Bearer').map((challenge) => line(challenge, [])) : []
-  return [...new Set([...bearer, ...others])]
+  if (!challenged(denial, status)) return NONE
+  if ('challenges' in denial && denial.challenges.length > 0) return rememberedLines(denial, status, denial.challenges)
+  return linesOf(denial, status, [{ scheme: 'Bearer', parameters: [['realm', realm]] }])
 }
