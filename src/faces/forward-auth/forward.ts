@@ -21,6 +21,6 @@ export const FORWARD: Dialect = {
     if (host === undefined || scheme === undefined) return ambiguous('x-forwarded-host, x-forwarded-proto', 'nobody who is trusted says so')
     return { method, rawTarget, host, scheme }
   },
-  allow: ({ fields, credentials, client }) => passage([...fields, ...credentials, ...client]),
+  allow: ({ fields, credentials, client }) => passage(fields.concat(credentials, client)),
   refuse: (reply) => reply,
 }
