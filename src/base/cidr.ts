@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { remembering } from './remembering.ts'
 
 /** A set of networks; `contains` is constant in time whatever the size. */
 export interface CidrSet {
@@ -79,6 +80,9 @@ function networkOf(entry: string): Network {
   return { ip, prefix, family: width === 32 ? 'ipv4' : 'ipv6' }
 }
 
+/** Addresses whose answer is remembered: the few proxies in front. There may be a set for each of many keys. */
+const MAX_REMEMBERED = 32
+
 /**
  * Compiles networks. `*` alone stands for every address. Node's list counts an IPv4 address as IPv4-mapped, and would find it in `::/0`:
  * so each family has a list of its own, and a network of one never holds an address of the other.
@@ -86,6 +90,7 @@ function networkOf(entry: string): Network {
  * @throws {CidrError} naming the first entry that is not a network
  */
 export function createCidrSet(entries: readonly string[]): CidrSet {
+  if (entries.length === 0) return NO_NETWORKS
   if (entries.length === 1 && entries[0] === '*') return { entries, contains: (ip) => canonicalIp(ip) !== undefined }
   const lists = { ipv4: new BlockList(), ipv6: new BlockList() }
   for (const entry of entries) {
@@ -94,10 +99,10 @@ export function createCidrSet(entries: readonly string[]): CidrSet {
   }
   return {
     entries,
-    contains: (ip) => {
+    contains: remembering((ip) => {
       const family = isIP(ip)
       return family === 4 ? lists.ipv4.check(ip, 'ipv4') : family === 6 && lists.ipv6.check(ip, 'ipv6')
-    },
+    }, MAX_REMEMBERED),
   }
 }
 

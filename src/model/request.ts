@@ -47,8 +47,8 @@ export interface RequestDescription {
   /** Every field the client sent, as sent: nothing in here is verified. */
   readonly headers: HeaderMap
   readonly client: Client
-  readonly upgrade?: 'websocket'
+  readonly upgrade?: 'websocket' | undefined
   readonly body?: RequestBody
   /** W3C trace id (32 hex digits), passed on or made here. */
-  readonly traceId?: string
+  readonly traceId?: string | undefined
 }

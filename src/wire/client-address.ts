@@ -1,4 +1,5 @@
 import { canonicalIp, partitionOfIp } from '../base/cidr.ts'
+import { remembering } from '../base/remembering.ts'
 import type { Denial } from '../model/denial.ts'
 import type { WireSettings } from '../model/gateway.ts'
 import type { Client, HeaderMap } from '../model/request.ts'
@@ -12,9 +13,9 @@ export interface ClientAddress {
   /** Whether the peer is a trusted proxy: only then may anything that it says be believed. */
   readonly trusted: boolean
   /** The scheme the client used towards the outermost trusted proxy, when a trusted proxy says so. */
-  readonly scheme?: 'http' | 'https'
+  readonly scheme?: 'http' | 'https' | undefined
   /** The host the client asked for, when a trusted proxy says so; lower-case and valid. */
-  readonly host?: string
+  readonly host?: string | undefined
 }
 
 /** What the walk needs of the config. */
@@ -48,10 +49,10 @@ const HOP_LISTS = { 'x-forwarded-for': xForwardedFor, 'x-real-ip': xRealIp, forw
 const listOf = (lines: readonly string[]): string[] => (lines.length === 1 ? (lines[0] ?? '') : lines.join(',')).split(',')
 
 /** Address of the peer in its one spelling. A zone id, which the kernel adds to link-local peers, names our interface and not the peer. */
-function peerOf(peer: string | undefined): string | undefined {
+function peerIpOf(peer: string): string | undefined {
   if (peer === UNIX_PEER) return UNIX_PEER
-  const zone = peer?.indexOf('%') ?? -1
-  return peer === undefined ? undefined : canonicalIp(zone < 0 ? peer : peer.slice(0, zone))
+  const zone = peer.indexOf('%')
+  return canonicalIp(zone < 0 ? peer : peer.slice(0, zone))
 }
 
 /**
@@ -120,13 +121,14 @@ function throughProxies(peer: string, headers: HeaderMap, { trustedProxies, clie
   const host = saidBy(source, 'host', hostOf)
   const denial = scheme.denial ?? host.denial
   if (denial) return denial
-  return {
-    client: clientOf(walked, peer),
-    trusted: true,
-    ...(scheme.value === undefined ? {} : { scheme: scheme.value }),
-    ...(host.value === undefined ? {} : { host: host.value }),
-  }
+  return { client: clientOf(walked, peer), trusted: true, scheme: scheme.value, host: host.value }
 }
+
+/** A peer by its one spelling, as the client that it is when nobody trusts it. Many requests come over each connection. */
+const directOf = remembering((rawPeer): ClientAddress | undefined => {
+  const peer = peerIpOf(rawPeer)
+  return peer === undefined ? undefined : { client: clientOf({ ip: peer, hops: 0 }, peer), trusted: false, scheme: undefined, host: undefined }
+})
 
 /**
  * Finds the client behind trusted hops (T25-T31). `peer` is the address of the socket or the one that the PROXY protocol
@@ -136,8 +138,9 @@ function throughProxies(peer: string, headers: HeaderMap, { trustedProxies, clie
  * A trusted proxy must set the fields that it is believed for, or remove what the client sent.
  */
 export function clientAddressOf({ peer: rawPeer, headers, trust }: { peer: string | undefined; headers: HeaderMap; trust: TrustSettings }): ClientAddress | Denial {
-  const peer = peerOf(rawPeer)
-  if (peer === undefined) return ambiguous('peer', 'the address of the peer is not known')
+  const direct = rawPeer === undefined ? undefined : directOf(rawPeer)
+  if (direct === undefined) return ambiguous('peer', 'the address of the peer is not known')
+  const { peer } = direct.client
   const trusted = peer === UNIX_PEER ? trust.trustedProxies.entries.includes(UNIX_PEER) : trust.trustedProxies.contains(peer)
-  return trusted ? throughProxies(peer, headers, trust) : { client: clientOf({ ip: peer, hops: 0 }, peer), trusted: false }
+  return trusted ? throughProxies(peer, headers, trust) : direct
 }

@@ -99,7 +99,7 @@ export function describeForwarded(message: IncomingLines, context: ForwardedCont
     target,
     headers: without(headers, withheld),
     client: address.client,
-    ...(isUpgrade(asked.method, headers) ? { upgrade: 'websocket' as const } : {}),
-    ...(traceId === undefined ? {} : { traceId }),
+    upgrade: isUpgrade(asked.method, headers) ? 'websocket' : undefined,
+    traceId,
   }
 }

@@ -6,7 +6,7 @@ export interface HeaderKind {
   readonly lower: string
   readonly folded: string
   /** The identity header that this is, or is an alias of. */
-  readonly identity?: string
+  readonly identity: string | undefined
   /** Never copied from a client to the upstream: owned, of one hop only, or written anew. */
   readonly stripped: boolean
   /** An alias of a credential header: `X_API_Key`. */
@@ -31,7 +31,7 @@ function kindOf(owned: OwnedHeaders, name: string): HeaderKind {
   return {
     lower,
     folded,
-    ...(owned.identity.has(folded) ? { identity: folded } : {}),
+    identity: owned.identity.has(folded) ? folded : undefined,
     stripped,
     // An alias of an identity header is removed like the header itself, also where a service may assert a user in it.
     credentialAlias: !owned.credentials.has(lower) && owned.credentials.has(folded) && !owned.identity.has(folded),

@@ -1,3 +1,4 @@
+import { remembering } from '../base/remembering.ts'
 import type { OwnedHeaders } from '../model/gateway.ts'
 import type { HeaderMap } from '../model/request.ts'
 import { SHIPPED_OWNED_NAMES } from './owned-names.ts'
@@ -63,10 +64,7 @@ export function isOwned(owned: OwnedHeaders, name: string): boolean {
   return owned.identity.has(folded) || owned.other.has(folded) || owned.prefixes.some((prefix) => folded.startsWith(prefix))
 }
 
-/** Lower-case options of every `Connection` line. Empty elements are skipped; what is not a token is in here too, for the caller to refuse. */
-export function connectionTokens(headers: HeaderMap): ReadonlySet<string> {
-  const lines = headers.get('connection')
-  if (!lines) return NONE
+function tokensOf(lines: readonly string[]): ReadonlySet<string> {
   const tokens = new Set<string>()
   for (const line of lines) {
     for (const element of line.split(',')) {
@@ -75,6 +73,15 @@ export function connectionTokens(headers: HeaderMap): ReadonlySet<string> {
     }
   }
   return tokens
+}
+
+const tokensOfLine = remembering((line) => tokensOf([line]))
+
+/** Lower-case options of every `Connection` line. Empty elements are skipped; what is not a token is in here too, for the caller to refuse. */
+export function connectionTokens(headers: HeaderMap): ReadonlySet<string> {
+  const lines = headers.get('connection')
+  if (!lines) return NONE
+  return lines.length === 1 && lines[0] !== undefined ? tokensOfLine(lines[0]) : tokensOf(lines)
 }
 
 /** What RFC 9110 calls a token: names of fields, methods and connection options. */

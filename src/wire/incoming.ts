@@ -31,6 +31,7 @@ export interface IncomingContext {
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+const ORDINARY: ReadonlySet<string> = new Set(METHODS)
 
 /** Fields that `Connection` may not take away: with one of them gone, another request than the judged one arrives (T3). */
 const NEVER_NOMINATED: ReadonlySet<string> = new Set([
@@ -42,6 +43,7 @@ const NEVER_NOMINATED: ReadonlySet<string> = new Set([
  * routes to judge. Methods are case-sensitive, but not every upstream knows, so a lower-case letter is refused.
  */
 export function methodMistake(method: string): Denial | undefined {
+  if (ORDINARY.has(method)) return undefined
   if (!isToken(method) || method.length > 64 || method !== method.toUpperCase()) return ambiguous('method', 'expected an upper-case token')
   return method === 'CONNECT' || method === 'TRACE' ? { kind: 'denial', code: 'method_not_allowed', allow: METHODS } : undefined
 }
@@ -138,7 +140,7 @@ export function describe(message: IncomingLines, context: IncomingContext): Requ
     target,
     headers,
     client: address.client,
-    ...(context.upgrade ? { upgrade: 'websocket' as const } : {}),
-    ...(traceId === undefined ? {} : { traceId }),
+    upgrade: context.upgrade ? 'websocket' : undefined,
+    traceId,
   }
 }

@@ -14,24 +14,28 @@ export function traceIdOf(value: string | undefined): string | undefined {
   return match[2]
 }
 
-/** Random bytes made in advance: one call into the kernel serves many requests. */
-const pool = Buffer.alloc(4_096)
-let used = pool.length
+/**
+ * Random digits made in advance: one call serves many requests. Few enough that an id which lives for long, and its whole pool with it,
+ * takes no room worth mentioning.
+ */
+const bytes = Buffer.alloc(512)
+let pool = ''
+let used = 0
 
-function randomHex(bytes: number): string {
-  if (used + bytes > pool.length) {
-    randomFillSync(pool)
+function randomHex(digits: number): string {
+  if (used + digits > pool.length) {
+    pool = randomFillSync(bytes).toString('hex')
     used = 0
   }
-  used += bytes
-  return pool.toString('hex', used - bytes, used)
+  used += digits
+  return pool.slice(used - digits, used)
 }
 
 /** A new trace id: 32 hex digits. */
-export const createTraceId = (): string => randomHex(16)
+export const createTraceId = (): string => randomHex(32)
 
 /**
  * A `traceparent` for a trace that begins here. The sampled flag is set, because the usual sampler of an upstream follows its
  * parent: 00 would switch off the tracing that it had before Postern stood in front.
  */
-export const traceparentOf = (traceId: string): string => `00-${traceId}-${randomHex(8)}-01`
+export const traceparentOf = (traceId: string): string => `00-${traceId}-${randomHex(16)}-01`
