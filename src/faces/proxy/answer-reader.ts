@@ -87,6 +87,8 @@ function lineEnd(reading: Reading, bytes: Buffer, at: number, { terminator, most
 }
 
 const VERSION = 'HTTP/1.'
+/** A head and some of a body, bytes. */
+const SHORT_HEAD = 4_096
 const HEAD = { terminator: '\r\n\r\n', most: MAX_HEAD }
 const SIZE = { terminator: '\r\n', most: MAX_SIZE_LINE }
 const NOTHING = { terminator: '\r\n', most: 1 }
@@ -104,9 +106,17 @@ const STEPS: Readonly<Record<State, (reading: Reading, bytes: Buffer, at: number
     throw new UpstreamProtocolError('spoke before it was asked')
   },
   head: (reading, bytes, at) => {
+    // Nearly every head is short: as text it is looked through and read at once.
+    const text = bytes.toString('latin1', at, Math.min(bytes.length, at + SHORT_HEAD))
+    const short = text.indexOf(HEAD.terminator)
+    if (short !== -1) {
+      const end = at + short + HEAD.terminator.length
+      begin(reading, parseHead(text.slice(0, short)), bytes.length - end)
+      return end
+    }
     const end = lineEnd(reading, bytes, at, HEAD)
     // What does not begin like an answer will not become one: nobody waits for its end.
-    if (end === -1 && !VERSION.startsWith(bytes.toString('latin1', at, at + VERSION.length))) throw new UpstreamProtocolError('no HTTP/1')
+    if (end === -1 && !VERSION.startsWith(text.slice(0, VERSION.length))) throw new UpstreamProtocolError('no HTTP/1')
     if (end !== -1) begin(reading, parseHead(bytes.toString('latin1', at, end - 4)), bytes.length - end)
     return end
   },
