@@ -1,5 +1,5 @@
 import type { Denial } from '../model/denial.ts'
-import type { IdentifiedPrincipal, Principals } from '../model/principal.ts'
+import type { IdentifiedPrincipal, Principal, Principals } from '../model/principal.ts'
 import type { RequestDescription } from '../model/request.ts'
 import type { CsrfPolicy, Requirements, Route } from '../model/route.ts'
 import { queryValues } from './match-route.ts'
@@ -12,11 +12,6 @@ const forbidden = (rule: Extract<Denial, { code: 'forbidden' }>['rule'], evidenc
   rule,
   ...(evidence && { evidence }),
 })
-
-function identified(principals: Principals): IdentifiedPrincipal[] {
-  const all = principals.byAuthenticator.size === 0 ? [principals.primary] : [...principals.byAuthenticator.values()]
-  return all.filter((principal) => principal.kind === 'identified')
-}
 
 /** The value at a path of own properties, or undefined. */
 function attributeAt(attributes: unknown, path: readonly string[]): unknown {
@@ -47,7 +42,24 @@ function checkOrigin(csrf: CsrfPolicy, request: RequestDescription): Denial | un
   return sites.length === 1 && (site === 'same-origin' || site === 'none') ? undefined : forbidden('origin', { sec_fetch_site: site })
 }
 
+/** What is said of a credential itself: where it may be used from, and for a cookie, from whose page. */
+function checkCredential({ csrf }: Route, request: RequestDescription, principal: Principal): Denial | undefined {
+  if (principal.kind !== 'identified') return undefined
+  if (principal.allowedNetworks && !principal.allowedNetworks.contains(request.client.ip)) return forbidden('key_network')
+  return principal.carrier.kind === 'cookie' ? checkOrigin(csrf, request) : undefined
+}
+
+function checkCredentials(route: Route, request: RequestDescription, { primary, byAuthenticator }: Principals): Denial | undefined {
+  if (byAuthenticator.size === 0) return checkCredential(route, request, primary)
+  for (const principal of byAuthenticator.values()) {
+    const denial = checkCredential(route, request, principal)
+    if (denial) return denial
+  }
+  return undefined
+}
+
 function checkScopes(route: Route, principals: Principals): Denial | undefined {
+  if (route.requirements.scopes.length === 0 && principals.requiredScopes.size === 0) return undefined
   const required: string[] = []
   const missing: string[] = []
   const demand = (scopes: readonly string[], held: ReadonlySet<string>): void => {
@@ -103,12 +115,6 @@ function checkBody(route: Route, request: RequestDescription, principals: Princi
 
 /** What the proven may do here. Pure; the first rule that is not met speaks. */
 export function authorize(route: Route, request: RequestDescription, principals: Principals): Denial | undefined {
-  const everyone = identified(principals)
   const primary = principals.primary.kind === 'identified' ? principals.primary : undefined
-  for (const principal of everyone) {
-    if (principal.allowedNetworks && !principal.allowedNetworks.contains(request.client.ip)) return forbidden('key_network')
-    const origin = principal.carrier.kind === 'cookie' ? checkOrigin(route.csrf, request) : undefined
-    if (origin) return origin
-  }
-  return checkScopes(route, principals) ?? checkTier(route.requirements, primary) ?? checkClaims(route.requirements, primary) ?? checkBody(route, request, principals)
+  return checkCredentials(route, request, principals) ?? checkScopes(route, principals) ?? checkTier(route.requirements, primary) ?? checkClaims(route.requirements, primary) ?? checkBody(route, request, principals)
 }
