@@ -34,8 +34,7 @@ const allowed = (primary: Principal): Decision => ({ outcome: 'allow', limits: [
 
 function recordOf(event: Partial<DecidedEvent> & Pick<DecidedEvent, 'decision'>): { readonly line: string; readonly record: Record<string, unknown> } {
   const lines: string[] = []
-  const nothing = (): void => undefined
-  const audit = createAuditLog({ writer: { write: (line) => lines.push(line), settle: nothing, flush: nothing, close: async () => undefined }, version: '1', statusOf: () => 401 })
+  const audit = createAuditLog({ writer: { write: (line) => lines.push(line), writeLater: (line) => lines.push(line()) }, version: '1', statusOf: () => 401 })
   audit.decided({ face: 'proxy', request: REQUEST, wire: { id: 'req-1', method: 'GET', path: `/orders?token=${SECRET}`, peer: '10.0.0.1' }, durationMs: 0.25, ...event })
   expect(lines).toHaveLength(1)
   return { line: lines[0]!, record: JSON.parse(lines[0]!) }
@@ -104,8 +103,7 @@ describe('an audit record', () => {
   it('exists for a request that could not even be described', () => {
     const event: DecidedEvent = { face: 'proxy', wire: { id: 'r', method: 'BAD', path: `/x?${SECRET}`, peer: '10.0.0.9' }, durationMs: 0, decision: { outcome: 'deny', stage: 'describe', denial: { kind: 'denial', code: 'request_ambiguous', part: 'target', detail: 'x' }, limits: [], attempts: [] } }
     const lines: string[] = []
-    const nothing = (): void => undefined
-    createAuditLog({ writer: { write: (line) => lines.push(line), settle: nothing, flush: nothing, close: async () => undefined }, version: '1', statusOf: () => 400 }).decided(event)
+    createAuditLog({ writer: { write: (line) => lines.push(line), writeLater: (line) => lines.push(line()) }, version: '1', statusOf: () => 400 }).decided(event)
     expect(JSON.parse(lines[0]!)).toMatchObject({ 'client.address': '10.0.0.9', 'url.path': '/x', 'postern.stage': 'describe', 'http.response.status_code': 400 })
   })
 
@@ -128,8 +126,7 @@ describe('an audit record', () => {
 describe('a record of an act of administration', () => {
   it('says who did what to what, in one line', () => {
     const lines: string[] = []
-    const nothing = (): void => undefined
-    const audit = createAuditLog({ writer: { write: (line) => lines.push(line), settle: nothing, flush: nothing, close: async () => undefined }, version: '1', statusOf: () => 401 })
+    const audit = createAuditLog({ writer: { write: (line) => lines.push(line), writeLater: (line) => lines.push(line()) }, version: '1', statusOf: () => 401 })
     audit.administered({ act: 'key_rotated', actor: 'admin', at: 1_700_000_000_000, target: 'key_1', details: { owner: 'u\n1', new_key_id: 'key_2', authenticator: undefined } })
     expect(lines).toHaveLength(1)
     expect(JSON.parse(lines[0]!)).toEqual({

@@ -15,7 +15,7 @@ export interface AuditLog {
 }
 
 export interface AuditOptions {
-  readonly writer: LineWriter
+  readonly writer: Pick<LineWriter, 'write' | 'writeLater'>
   readonly version: string
   /** Status of a refusal for which the face did not report another. */
   readonly statusOf: (denial: Denial) => number | undefined
@@ -143,7 +143,11 @@ export function createAuditLog({ writer, version, statusOf: ofDenial }: AuditOpt
   const end = `],"service.name":"postern"${member('service.version', version)}}`
   return {
     administered: (event) => writer.write(safeJson(administrationRecord(event, version))),
-    decided: (event) => writer.write(decidedLine(event, ofDenial, end)),
+    decided: (event) => {
+      // One that was not described has no time but that of now, and a body that was read is not kept.
+      if (event.request && !event.request.body) writer.writeLater(() => decidedLine(event, ofDenial, end))
+      else writer.write(decidedLine(event, ofDenial, end))
+    },
   }
 }
 

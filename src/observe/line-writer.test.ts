@@ -30,6 +30,25 @@ describe('a line writer', () => {
     expect(readFileSync(file, 'utf8')).toBe(Array.from({ length: 5_000 }, (_, n) => `${n}\n`).join(''))
   })
 
+  it('keeps the order where some lines are put together later, and puts each together once', async () => {
+    const file = join(folder, 'a.log')
+    const writer = createLineWriter({ file })
+    let made = 0
+    const expected = Array.from({ length: 5_000 }, (_, n) => `${n}\n`).join('')
+    const later = (n: number) => (): string => `${(made += 1, n)}`
+    for (let n = 0; n < 5_000; n += 1) {
+      if (n === 10) writer.settle()
+      if (n % 3 === 0) writer.write(String(n))
+      else writer.writeLater(later(n))
+      if (n === 2_500) await new Promise((resolve) => setTimeout(resolve, 50))
+      if (n === 4_000) writer.flush()
+    }
+    expect(readFileSync(file, 'utf8').startsWith(expected.slice(0, expected.indexOf('\n4001\n')))).toBe(true)
+    await writer.close()
+    expect(readFileSync(file, 'utf8')).toBe(expected)
+    expect(made).toBe(3_333)
+  })
+
   it('appends to a file that exists and lets only its owner read it', () => {
     const file = join(folder, 'a.log')
     writeFileSync(file, 'old\n')

@@ -6,7 +6,7 @@ const nothing = (): void => undefined
 
 function recording(options: Partial<LogOptions> = {}): { readonly lines: string[]; readonly log: ReturnType<typeof createLog> } {
   const lines: string[] = []
-  const writer: LineWriter = { write: (line) => lines.push(line), settle: nothing, flush: nothing, close: async () => undefined }
+  const writer: LineWriter = { write: (line) => lines.push(line), writeLater: (line) => lines.push(line()), settle: nothing, flush: nothing, close: async () => undefined }
   return { lines, log: createLog({ format: 'json', level: 'debug', version: '1', color: false, writer, ...options }) }
 }
 

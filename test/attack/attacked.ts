@@ -41,7 +41,7 @@ function tee(first: Observer, second: Observer): Observer {
 
 function watching(): { readonly observer: Observer } & Pick<Attacked, 'events' | 'lines' | 'metrics'> {
   const lines: string[] = []
-  const writer: LineWriter = { write: (line) => void lines.push(line), settle: () => undefined, flush: () => undefined, close: async () => undefined }
+  const writer: LineWriter = { write: (line) => void lines.push(line), writeLater: (line) => void lines.push(line()), settle: () => undefined, flush: () => undefined, close: async () => undefined }
   const metrics = createMetrics({ version: 'test', revision: 'test' })
   const log = createLog({ format: 'json', level: 'debug', writer, version: 'test', color: false })
   const audit = createAuditLog({ writer, version: 'test', statusOf: () => undefined })
