@@ -18,25 +18,16 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** Control characters, and a CR or an LF that is not one end of a CRLF. */
 const FOREIGN = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n)|(?<!\r)\n/
 const LENGTH = /^\d{1,15}$/
-const SPACE = 0x20, TAB = 0x09, DELETE = 0x7f, FIRST_C1 = 0x80, LAST = 0xff, ZERO = 0x30
+const SPACE = 0x20, TAB = 0x09, DELETE = 0x7f, FIRST_C1 = 0x80, LAST = 0xff
 
 interface StatusLine { readonly status: number; readonly message: string | undefined; readonly old: boolean }
 
-const USUAL = 'HTTP/1.1 '
-const CODE_END = USUAL.length + 3
-
-/** The line that nearly every answer begins with: a status and the usual phrase for it. */
-function usualStatus(line: string): StatusLine | undefined {
-  if (!line.startsWith(USUAL)) return undefined
-  const status = (line.charCodeAt(CODE_END - 3) - ZERO) * 100 + (line.charCodeAt(CODE_END - 2) - ZERO) * 10 + line.charCodeAt(CODE_END - 1) - ZERO
-  const message = STATUS_CODES[status]
-  // The line is made again and compared, since three characters that are no digits may come to a number too.
-  return message !== undefined && line === `${USUAL}${status} ${message}` ? { status, message, old: false } : undefined
-}
+/** The lines that nearly every answer begins with: a status and the usual phrase for it. */
+const USUAL: ReadonlyMap<string, StatusLine> = new Map(Object.entries(STATUS_CODES).map(([status, message]) => [`HTTP/1.1 ${status} ${message}`, { status: Number(status), message, old: false }]))
 
 /** @throws {UpstreamProtocolError} */
 function statusOf(line: string): StatusLine {
-  const usual = usualStatus(line)
+  const usual = USUAL.get(line)
   if (usual) return usual
   const parts = STATUS_LINE.exec(line)
   if (!parts) throw new UpstreamProtocolError('a status line')
