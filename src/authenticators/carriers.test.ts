@@ -115,3 +115,14 @@ describe('cookies', () => {
     expect([...cookiesOf(new Map([['cookie', [line]]]))]).toEqual(Object.entries(expected))
   })
 })
+
+describe('fields that are said again', () => {
+  it('are looked through once by each authenticator', () => {
+    const extractions = new Map<object, Extraction>()
+    const asking = { ...request({ headers: { authorization: 'Bearer abc', 'x-api-key': 'def' } }), extractions }
+    const [bearer, header] = [createExtract([BEARER]), createExtract([HEADER])]
+    expect([short(bearer(asking)), short(header(asking))]).toEqual(['abc', 'def'])
+    expect(bearer({ ...asking })).toBe(bearer(asking))
+    expect(short(header(asking))).toBe('def')
+  })
+})

@@ -67,7 +67,7 @@ function foundAt(place: Place, held: NonNullable<Held>, recognises: (value: stri
  */
 export function createExtract(carriers: readonly Carrier[], recognises: (value: string) => boolean = () => true): (request: RequestDescription) => Extraction {
   const places = carriers.map((carrier): Place => ({ carrier, location: locationOf(carrier), locations: [locationOf(carrier)] }))
-  return ({ headers }) => {
+  const find = (headers: HeaderMap): Extraction => {
     let cookies: ReadonlyMap<string, readonly string[]> | undefined
     let foreign: Extraction
     let decided: Extraction
@@ -80,6 +80,14 @@ export function createExtract(carriers: readonly Carrier[], recognises: (value: 
       else decided ??= found
     }
     return decided ?? foreign
+  }
+  return ({ headers, extractions }) => {
+    if (!extractions) return find(headers)
+    const known = extractions.get(places)
+    if (known) return known
+    const found = find(headers)
+    extractions.set(places, found)
+    return found
   }
 }
 

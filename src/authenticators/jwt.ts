@@ -143,7 +143,7 @@ export function createJwtAuthenticator(settings: JwtSettings, { observer, cache 
   }
 
   const remembered = (credential: Credential, now: EpochMs): IdentifiedPrincipal | undefined => {
-    const entry = cache.get(credential.value, now)
+    const entry = cache.get(credential.value, now, credential)
     if (entry && isHeld(entry.pin, entry.keys, now)) return placed(entry.principal, credential)
     if (entry) cache.delete(credential.value)
     return undefined

@@ -49,4 +49,17 @@ describe('the verification cache', () => {
     for (let index = 0; index < 5_000; index += 1) large.set(`${index}${'x'.repeat(8_192)}`, entry(100), 0)
     expect(large.size()).toBeLessThan(4_200)
   })
+
+  it('works out a digest once for a credential, and never takes that of another authenticator', () => {
+    const [tokens, others] = [cache(), cache({ authenticatorId: 'other' })]
+    const credential: { digest?: { readonly scope: string; readonly key: string } | undefined } = {}
+    tokens.set('token', entry(1_000_000), 0)
+    expect(tokens.get('token', 0, credential)).toBeDefined()
+    const { digest } = credential
+    expect(digest?.key).not.toContain('token')
+    expect(tokens.get('token', 0, credential)).toBeDefined()
+    expect(credential.digest).toBe(digest)
+    expect(others.get('token', 0, credential)).toBeUndefined()
+    expect(credential.digest?.key).not.toBe(digest?.key)
+  })
 })

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { sha256Hex } from '../base/bytes.ts'
 import type { DurationMs, EpochMs } from '../base/time.ts'
+import type { Credential } from '../model/credential.ts'
 import type { IdentifiedPrincipal } from '../model/principal.ts'
 
 /** A token that was verified, and for how long that may be believed without looking again. */
@@ -13,7 +14,7 @@ export interface VerifiedToken {
 /** Remembers verified tokens; never a refusal. */
 export interface VerificationCache<T extends VerifiedToken> {
   /** What was verified, unless its time is over at `now`. */
-  readonly get: (token: string, now: EpochMs) => T | undefined
+  readonly get: (token: string, now: EpochMs, credential?: Pick<Credential, 'digest'>) => T | undefined
   /** Keeps it until `min(entry.until, now + ttl)`. */
   readonly set: (token: string, entry: T, now: EpochMs) => void
   readonly delete: (token: string) => void
@@ -39,9 +40,11 @@ export function createVerificationCache<T extends VerifiedToken>({ authenticator
   const scope = `${authenticatorId.length}:${authenticatorId}:`
   const keyOf = (token: string): string => sha256Hex(scope + token)
   return {
-    get: (token, now) => {
+    get: (token, now, credential) => {
       if (ttlMs === 0) return undefined
-      const key = keyOf(token)
+      const known = credential?.digest
+      const key = known?.scope === scope ? known.key : keyOf(token)
+      if (credential && known?.key !== key) credential.digest = { scope, key }
       const kept = entries.get(key)
       if (!kept) return undefined
       if (kept.until > now) return kept.entry

@@ -11,6 +11,8 @@ export interface Credential {
   readonly locations: readonly CredentialLocation[]
   /** Values that ride along and mean nothing without the credential, such as an asserted `X-User-Id`; by lower-case header name. */
   readonly companions?: ReadonlyMap<string, string>
+  /** Under which digest it is remembered, once somebody has worked it out; never the value. */
+  digest?: { readonly scope: string; readonly key: string } | undefined
 }
 
 /**

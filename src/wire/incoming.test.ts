@@ -228,3 +228,39 @@ suite('describe on anything', () => {
     )
   })
 })
+
+suite('field lines that a connection says again', () => {
+  const again = (over: Partial<IncomingLines> = {}) => message({ rawHeaders: [...HOST, 'X-Forwarded-For', '198.51.100.7'], repeated: { facts: undefined }, ...over })
+
+  it('are described once; target, method and id are those of each request', () => {
+    const lines = again()
+    const first = accepted(lines, { peer: '10.0.0.1' })
+    const second = accepted({ ...lines, method: 'DELETE', url: '/other' }, { peer: '10.0.0.1' })
+    expect(second).toMatchObject({ method: 'DELETE', target: { path: '/other', query: '' }, client: { ip: '198.51.100.7' } })
+    expect(second.headers).toBe(first.headers)
+    expect(second.id).not.toBe(first.id)
+  })
+
+  it('are looked at anew under other settings', () => {
+    const lines = again()
+    expect(accepted(lines, { peer: '10.0.0.1' }).client.ip).toBe('198.51.100.7')
+    expect(accepted(lines, { peer: '10.0.0.1', wire: wireSettings() }).client.ip).toBe('10.0.0.1')
+  })
+
+  it('do not make up for a method or a target that is refused', () => {
+    const lines = again()
+    accepted(lines)
+    refused({ ...lines, method: 'get' }, 'method')
+    expect(described({ ...lines, method: 'TRACE' })).toMatchObject({ code: 'method_not_allowed' })
+    expect(isDenial(described({ ...lines, url: '/a/../b' }))).toBe(true)
+  })
+
+  it('that were refused are refused again, and an upgrade is never judged by what was no upgrade', () => {
+    const lines = again({ rawHeaders: [...HOST, 'Content-Length', '1, 2'] })
+    refused(lines, 'content-length')
+    refused(lines, 'content-length')
+    const plain = again()
+    accepted(plain)
+    refused(plain, 'upgrade', { upgrade: true })
+  })
+})

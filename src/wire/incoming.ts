@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { EpochMs } from '../base/time.ts'
+import type { Extraction } from '../model/credential.ts'
 import { type Denial, isDenial } from '../model/denial.ts'
 import type { OwnedHeaders, WireSettings } from '../model/gateway.ts'
 import type { HeaderMap, RequestDescription } from '../model/request.ts'
@@ -14,7 +15,21 @@ import { targetOf } from './target.ts'
 import { createTraceId, traceIdOf } from './trace.ts'
 
 /** The parts of Node's message that are looked at. `rawHeaders` is the only source of fields: `headers` drops and joins lines. */
-export type IncomingLines = Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'rawHeaders'>
+export interface IncomingLines extends Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'rawHeaders'> {
+  /** Shared by all messages of one connection that have the very same field lines. */
+  readonly repeated?: Repeated
+}
+
+/** What follows from field lines alone, once somebody has found it out; for messages that are no upgrades. */
+export interface Repeated { facts: Facts | undefined }
+
+interface Facts {
+  /** The settings under which it follows. */
+  readonly wire: WireSettings
+  readonly headers: HeaderMap
+  readonly address: ClientAddress
+  readonly extractions: Map<object, Extraction> | undefined
+}
 
 /** What the face knows beside the message. */
 export interface IncomingContext {
@@ -113,6 +128,23 @@ function askedTarget(message: IncomingLines, headers: HeaderMap, address: Client
   return isDenial(target) || address.host === undefined ? target : { ...target, host: address.host }
 }
 
+/** What the field lines say, or why they cannot be believed. The peer is the same for all messages of a connection. */
+function factsOf(message: IncomingLines, method: string, context: IncomingContext): Facts | Denial {
+  const { wire, upgrade } = context
+  const { repeated } = message
+  const known = upgrade ? undefined : repeated?.facts
+  if (known?.wire === wire) return methodMistake(method) ?? known
+  const headers = collectHeaders(message.rawHeaders, wire)
+  if (isDenial(headers)) return headers
+  const mistake = methodMistake(method) ?? messageMistake(method, message, headers, context)
+  if (mistake) return mistake
+  const address = clientAddressOf({ peer: context.peer, headers, trust: wire })
+  if (isDenial(address)) return address
+  const facts: Facts = { wire, headers, address, extractions: repeated && new Map() }
+  if (repeated && !upgrade) repeated.facts = facts
+  return facts
+}
+
 /**
  * Describes a request, or says why it cannot be described without guessing. Everything that two readers could take in two ways
  * is refused here, before a route is looked for; after a refusal the connection must be closed, because where the message
@@ -124,12 +156,9 @@ export function describe(message: IncomingLines, context: IncomingContext): Requ
   // CVE-2026-58044: Node 20 drops what is over its count and keeps the body, so the lines are counted here.
   if (message.rawHeaders.length / 2 > context.maxHeaders) return { kind: 'denial', code: 'request_too_large', status: 431, detail: `more than ${context.maxHeaders} header lines` }
   const method = message.method ?? ''
-  const headers = collectHeaders(message.rawHeaders, wire)
-  if (isDenial(headers)) return headers
-  const mistake = methodMistake(method) ?? messageMistake(method, message, headers, context)
-  if (mistake) return mistake
-  const address = clientAddressOf({ peer: context.peer, headers, trust: wire })
-  if (isDenial(address)) return address
+  const facts = factsOf(message, method, context)
+  if (isDenial(facts)) return facts
+  const { headers, address, extractions } = facts
   const target = askedTarget(message, headers, address, context)
   if (isDenial(target)) return target
   const traceId = traceOf(headers, wire.tracing)
@@ -142,5 +171,6 @@ export function describe(message: IncomingLines, context: IncomingContext): Requ
     client: address.client,
     upgrade: context.upgrade ? 'websocket' : undefined,
     traceId,
+    extractions,
   }
 }

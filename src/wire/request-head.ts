@@ -1,5 +1,5 @@
 import { withoutBlanks } from '../base/blanks.ts'
-import type { IncomingLines } from './incoming.ts'
+import type { IncomingLines, Repeated } from './incoming.ts'
 
 /** The field lines of a head. */
 export interface RequestFields {
@@ -10,6 +10,7 @@ export interface RequestFields {
   readonly length: number
   /** The client has not asked for the end of the connection. */
   readonly keepAlive: boolean
+  readonly repeated: Repeated
 }
 
 /** The head of an ordinary request. */
@@ -20,6 +21,7 @@ export interface RequestHead extends IncomingLines {
   /** Those of `fields`. */
   readonly rawHeaders: string[]
   readonly fields: RequestFields
+  readonly repeated: Repeated
 }
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
@@ -84,7 +86,7 @@ function readFields(text: string): RequestFields | undefined {
     start = end + 2
     if (found !== -1 && start === text.length) return undefined
   }
-  return { text, rawHeaders: reading.rawHeaders, length: reading.length ?? 0, keepAlive: reading.keepAlive }
+  return { text, rawHeaders: reading.rawHeaders, length: reading.length ?? 0, keepAlive: reading.keepAlive, repeated: { facts: undefined } }
 }
 
 /**
@@ -107,5 +109,5 @@ export function readRequestHead(text: string, before?: RequestFields): RequestHe
   if (!TARGET.test(url)) return undefined
   const lines = text.slice(end)
   const fields = before?.text === lines ? before : readFields(lines)
-  return fields && { method, url, httpVersion: '1.1', rawHeaders: fields.rawHeaders, fields }
+  return fields && { method, url, httpVersion: '1.1', rawHeaders: fields.rawHeaders, fields, repeated: fields.repeated }
 }
