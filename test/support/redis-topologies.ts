@@ -6,7 +6,25 @@ export interface RedisSentinel {
   readonly replica: RedisServer
   readonly sentinelPort: number
   readonly name: string
+  /** Holds back every write of the master, and returns when the replica has applied all that was written before: then a kill loses nothing that was answered. */
+  readonly catchUp: () => Promise<void>
   readonly stop: () => Promise<void>
+}
+
+/** Longer than any test waits for a replica: no write may slip in between the catching up and the kill. */
+const PAUSE_MS = 60_000
+
+/** A number of `INFO replication`. Not a number where it is missing, which equals nothing. */
+const offsetIn = (info: unknown, field: string): number => Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(String(info))?.[1])
+
+/**
+ * The replica itself is asked how far it has applied: it acknowledges to its master only once a second, and a paused master holds back the
+ * greetings of its sentinel too, which half a second later takes it for dead.
+ */
+async function pauseAndCatchUp(master: RedisServer, replica: RedisServer): Promise<void> {
+  await master.command('CLIENT', 'PAUSE', String(PAUSE_MS), 'WRITE')
+  const written = offsetIn(await master.command('INFO', 'replication'), 'master_repl_offset')
+  await eventually(async () => offsetIn(await replica.command('INFO', 'replication'), 'slave_repl_offset') >= written, 'the replica has applied all that was written')
 }
 
 /** A master, a replica, and one sentinel that notices within half a second. */
@@ -25,6 +43,7 @@ export async function startRedisSentinel(): Promise<RedisSentinel> {
     replica,
     sentinelPort: sentinel.port,
     name,
+    catchUp: () => pauseAndCatchUp(master, replica),
     stop: async () => {
       await sentinel.stop()
       await replica.stop()
