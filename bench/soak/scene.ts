@@ -34,13 +34,22 @@ export interface Scene {
 
 const BIG = Buffer.alloc(256 * 1024, 'x')
 
-async function listening(server: Server): Promise<number> {
+interface Listening { readonly port: number; readonly close: () => void }
+
+/** On a free port of loopback. Closing it ends its connections too. */
+async function listening(server: Server): Promise<Listening> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return (server.address() as AddressInfo).port
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
 }
 
 /** `/quick`, `/big`, `/slow` (80 ms), `/stream` (one second of pieces), `/sink`; an upgrade echoes. */
-async function startUpstream(reached: Set<string>): Promise<{ readonly port: number; readonly close: () => void }> {
+async function startUpstream(reached: Set<string>): Promise<Listening> {
   const server = createServer((request, response) => {
     const path = request.url ?? ''
     reached.add(String(request.headers['x-kind']))
@@ -65,18 +74,11 @@ async function startUpstream(reached: Set<string>): Promise<{ readonly port: num
     socket.on('error', () => undefined)
     socket.on('message', (data, binary) => socket.send(data, { binary }))
   })
-  const port = await listening(server)
-  return {
-    port,
-    close: () => {
-      server.close()
-      server.closeAllConnections()
-    },
-  }
+  return listening(server)
 }
 
 /** Says that tokens beginning with `good-` are active. */
-async function startIntrospection(): Promise<{ readonly port: number; readonly close: () => void }> {
+async function startIntrospection(): Promise<Listening> {
   const server = createServer((request, response) => {
     let body = ''
     request.on('error', () => undefined)
@@ -86,14 +88,7 @@ async function startIntrospection(): Promise<{ readonly port: number; readonly c
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(token.startsWith('good-') ? { active: true, sub: 'user', exp: Math.floor(Date.now() / 1_000) + 600 } : { active: false }))
     })
   })
-  const port = await listening(server)
-  return {
-    port,
-    close: () => {
-      server.close()
-      server.closeAllConnections()
-    },
-  }
+  return listening(server)
 }
 
 interface Ports { readonly listen: number; readonly ops: number; readonly admin: number; readonly gates: ReadonlyMap<Broken, FaultyGate> }

@@ -24,6 +24,17 @@ const LAGS: Readonly<Record<NetworkPlace, number>> = { upstream: 100, issuer: 10
 export const ADMIN_TOKEN = 'admin-token-of-these-faults'
 export const STATIC_KEY = 'static-key-of-these-faults-0123456789'
 
+/** How every config of these faults begins: what is not about what breaks. */
+export const CONFIG_HEAD = `version: 1
+listen: \${LISTEN}
+ops: \${OPS_LISTEN}
+admin: { listen: "\${ADMIN_LISTEN}", token: ${ADMIN_TOKEN} }
+client_ip: { trusted_proxies: [127.0.0.1] }
+forward_auth: {}
+drain: { delay: 0s, timeout: 2s }
+audit: off
+`
+
 /** One Postern with everything behind gates that speak TLS. */
 export interface Places {
   readonly postern: RunningPostern
@@ -39,15 +50,7 @@ export interface Places {
   readonly close: () => Promise<void>
 }
 
-const configOf = (urls: Readonly<Record<NetworkPlace | 'behind', string>>, { issuer, gotrue, ca }: { issuer: Issuer; gotrue: GoTrue; ca: string }, round: number): string => `version: 1
-listen: \${LISTEN}
-ops: \${OPS_LISTEN}
-admin: { listen: "\${ADMIN_LISTEN}", token: ${ADMIN_TOKEN} }
-client_ip: { trusted_proxies: [127.0.0.1] }
-forward_auth: {}
-drain: { delay: 0s, timeout: 2s }
-audit: off
-reload: { watch: false }
+const configOf = (urls: Readonly<Record<NetworkPlace | 'behind', string>>, { issuer, gotrue, ca }: { issuer: Issuer; gotrue: GoTrue; ca: string }, round: number): string => `${CONFIG_HEAD}reload: { watch: false }
 upstreams:
   behind: { url: "${urls.behind}" }
   broken: { url: "${urls.upstream}", ca: ${ca}, connect_timeout: 1s, timeout: 1s, idle_timeout: 1s }

@@ -5,19 +5,11 @@ import { join } from 'node:path'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startPostern } from '../support/running-postern.ts'
 import type { MatrixSettings, Round } from './matrix.ts'
-import { ADMIN_TOKEN, STATIC_KEY } from './places.ts'
+import { CONFIG_HEAD, STATIC_KEY } from './places.ts'
 import { keyQuestions, makeKeys, type Question } from './questions.ts'
 import { runRound } from './round.ts'
 
-const configOf = (upstream: number, file: string): string => `version: 1
-listen: \${LISTEN}
-ops: \${OPS_LISTEN}
-admin: { listen: "\${ADMIN_LISTEN}", token: ${ADMIN_TOKEN} }
-client_ip: { trusted_proxies: [127.0.0.1] }
-forward_auth: {}
-drain: { delay: 0s, timeout: 2s }
-audit: off
-upstream: http://127.0.0.1:${upstream}
+const configOf = (upstream: number, file: string): string => `${CONFIG_HEAD}upstream: http://127.0.0.1:${upstream}
 authenticators:
   static: { type: api_key, in: [{ header: X-Static }], keys: [{ id: k1, value: ${STATIC_KEY}, subject: one }] }
   keys_sqlite: { type: api_key, in: [{ header: X-Key }], store: ${file}, pepper: a-pepper-of-these-faults }
