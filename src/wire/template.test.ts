@@ -62,6 +62,8 @@ describe('a template that cannot work is refused when it is compiled, with its p
     ['an empty name', '{{}}', [], '{{}}'],
     ['braces that do not close', '{{status', [], 'not closed'],
     ['braces that do not open', 'status}}', [], 'not closed'],
+    ['braces that do not open before one that is good', '}}{{status}}', [], 'not closed'],
+    ['braces that do not close between two that are good', '{{status}}{{ {{status}}', [], 'not closed'],
   ])('%s', (_title, json, path, message) => {
     let caught: unknown
     try {

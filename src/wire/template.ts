@@ -13,6 +13,11 @@ export class TemplateError extends Error {
 
 const PLACEHOLDER = /\{\{\s*([^{}]*?)\s*\}\}/g
 
+/** One end of a placeholder without the other. */
+const HALF = /\{\{|\}\}/
+
+const notClosed = (text: string, path: readonly (string | number)[]): TemplateError => new TemplateError(path, `${JSON.stringify(text)} – a placeholder is not closed`)
+
 /** What became of a placeholder without a value: the member that holds it is left out. */
 const ABSENT = Symbol('absent')
 
@@ -24,12 +29,14 @@ function piecesOf(text: string, allowed: readonly string[], path: readonly (stri
   for (const match of text.matchAll(PLACEHOLDER)) {
     const name = match[1] ?? ''
     if (!allowed.includes(name)) throw new TemplateError(path, `${JSON.stringify(match[0])} – expected one of ${allowed.map((each) => `{{${each}}}`).join(', ')}`)
-    if (match.index > end) pieces.push(text.slice(end, match.index))
+    const before = text.slice(end, match.index)
+    if (HALF.test(before)) throw notClosed(text, path)
+    if (before !== '') pieces.push(before)
     pieces.push({ name })
     end = match.index + match[0].length
   }
   const rest = text.slice(end)
-  if (/\{\{|\}\}/.test(rest)) throw new TemplateError(path, `${JSON.stringify(text)} – a placeholder is not closed`)
+  if (HALF.test(rest)) throw notClosed(text, path)
   if (rest !== '' || pieces.length === 0) pieces.push(rest)
   return pieces
 }
