@@ -149,6 +149,17 @@ describe('an answer', () => {
     expect(text).not.toMatch(/0\r\n\r\n$/)
   })
 
+  it('to a client that has hung up goes nowhere, and is not counted as given', async () => {
+    const up = opened(await startRawUpstream((socket) => void setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate'), 100)))
+    const proxy = opened(await startProxy({ upstreams: [upstream(up.port)] }))
+    const client = rawClient(proxy.port)
+    client.socket.end(get('/x'))
+    expect(await client.ended()).toBe('')
+    await expect.poll(() => proxy.face.inFlight()).toBe(0)
+    expect(proxy.events.exchanged).toMatchObject([{ outcome: 'client_abort' }])
+    expect(proxy.events.answered).toEqual([])
+  })
+
   it('of our own is what it is in UTF-8', async () => {
     const { port } = await echo({ decide: () => deny({ kind: 'denial', code: 'body_rejected', detail: 'gr\u00fcn \u20ac' }) })
     const text = await rawExchange(port, get('/x', 'Connection: close'))

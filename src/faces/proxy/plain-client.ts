@@ -32,10 +32,10 @@ export function createPlainClient(turn: Turn): Client {
       const { head: text, body, ascii } = answerText(reply, standingOf(turn, date))
       turn.status = reply.status
       // As one text of one-byte characters it is one write.
-      if (ascii) return void socket.write(text + body, 'latin1', () => answered(turn))
+      if (ascii) return void socket.write(text + body, 'latin1', (error) => answered(turn, error))
       socket.cork()
       socket.write(text, 'latin1')
-      socket.write(body, 'utf8', () => answered(turn))
+      socket.write(body, 'utf8', (error) => answered(turn, error))
       socket.uncork()
     },
     relay: ({ status, message, fields, last }, hooks) => {

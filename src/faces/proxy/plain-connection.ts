@@ -186,10 +186,10 @@ function goOn(connection: PlainConnection): void {
   read(connection, held)
 }
 
-/** The whole answer of a turn has been given to the system. */
-export function answered(turn: Turn): void {
+/** The last write of the answer of a turn is over. One that failed is told by the close of the connection. */
+export function answered(turn: Turn, error: Error | null | undefined): void {
   const { connection } = turn
-  if (turn.over) return
+  if (turn.over || error) return
   tell(turn, true)
   if (turn.last) return leave(connection, turn)
   connection.turn = undefined

@@ -6,6 +6,9 @@ import { answered, type Turn } from './plain-connection.ts'
 /** A piece of a body that is cheaper to copy into the text of its head than to hand to the system beside it, bytes. */
 const SMALL = 12 * 1_024
 
+/** What a write of the socket calls. */
+type Written = (error: Error | null | undefined) => void
+
 interface Sending {
   readonly turn: Turn
   readonly framing: AnswerFraming
@@ -45,7 +48,7 @@ function fill(sending: Sending): void {
 }
 
 /** Writes a chunk of the body between what stands around it. */
-function put({ turn: { connection: { socket } } }: Sending, before: string, chunk: Buffer, after: string, then?: () => void): boolean {
+function put({ turn: { connection: { socket } } }: Sending, before: string, chunk: Buffer, after: string, then?: Written): boolean {
   if (chunk.length <= SMALL) return socket.write(before + chunk.toString('latin1') + after, 'latin1', then)
   passedOn(chunk.length)
   socket.cork()
@@ -57,7 +60,7 @@ function put({ turn: { connection: { socket } } }: Sending, before: string, chun
 }
 
 /** Writes what there is; `then` is called when it has been given to the system, and says that nothing follows. */
-function send(sending: Sending, chunk: Buffer | undefined, then?: () => void): void {
+function send(sending: Sending, chunk: Buffer | undefined, then?: Written): void {
   const { turn: { connection: { socket } }, framing, head } = sending
   sending.head = ''
   const body = framing === 'none' || chunk?.length === 0 ? undefined : chunk
@@ -106,7 +109,7 @@ export function createPlainSink(turn: Turn, { text, framing }: { readonly text: 
       if (turn.over) return
       sending.held = undefined
       sending.scheduled = false
-      send(sending, held, () => answered(turn))
+      send(sending, held, (error) => answered(turn, error))
       // What is left is in our memory; the same patience applies.
       if (!turn.over && turn.connection.socket.writableLength > 0) watch(sending)
     },
