@@ -31,7 +31,7 @@ function dateText(): string {
 }
 
 /** A reason phrase that is none is replaced by the usual one: it has no meaning (RFC 9112 section 4). */
-function reasonPhrase(status: number, message: string | undefined): string {
+export function reasonPhrase(status: number, message: string | undefined): string {
   const usual = STATUS_CODES[status] ?? ''
   return message !== undefined && message !== usual && /^[\t\x20-\x7e]+$/.test(message) ? message : usual
 }

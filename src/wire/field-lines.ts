@@ -1,8 +1,9 @@
+import { isToken } from './headers.ts'
+
 /**
  * What may be written where, whoever put it there. The list is of what is allowed, because heads are written as Latin-1: U+010A would
  * become a line feed. What reaches this place has been refused or encoded before.
  */
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const FOREIGN = /[^\t\x20-\x7e\x80-\xff]/
 
 /** Names that were found to be tokens before: every message brings the same ones. Bounded, since some come from outside. */
@@ -12,7 +13,7 @@ const MOST_TOKENS = 512
 /** Whether a text is a token, and so may be a name or a method (RFC 9110 section 5.6.2). */
 export function isWritableName(name: string): boolean {
   if (tokens.has(name)) return true
-  if (!NAME.test(name)) return false
+  if (!isToken(name)) return false
   if (tokens.size < MOST_TOKENS && name.length <= 64) tokens.add(name)
   return true
 }

@@ -1,4 +1,5 @@
 import { withoutBlanks } from '../base/blanks.ts'
+import { isToken } from './headers.ts'
 import type { IncomingLines, Repeated } from './incoming.ts'
 
 /** The field lines of a head. */
@@ -26,7 +27,6 @@ export interface RequestHead extends IncomingLines {
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 const TARGET = /^\/[\x21-\x7e]*$/
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** Control characters, and a CR or an LF that is not one end of a CRLF. */
 const FOREIGN = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n)|(?<!\r)\n/
 const LENGTH = /^\d{1,15}$/
@@ -47,7 +47,7 @@ const MOST_KNOWN = 256
 function partOf(name: string): Part | undefined {
   const part = known.get(name)
   if (part !== undefined) return part
-  if (!NAME.test(name)) return undefined
+  if (!isToken(name)) return undefined
   const lower = name.toLowerCase()
   const found = Object.hasOwn(PARTS, lower) ? (PARTS[lower] ?? 'none') : 'none'
   if (known.size < MOST_KNOWN && name.length <= 64) known.set(name, found)

@@ -1,6 +1,7 @@
-import { STATUS_CODES, validateHeaderName, validateHeaderValue, type ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Reply } from '../model/decision.ts'
+import { answerText, reasonPhrase } from './answer-text.ts'
 
 /** The only file that writes heads of answers. Whoever is gone already is not written to, and that is not an error. */
 
@@ -40,18 +41,6 @@ export function writeReply(response: ServerResponse, reply: Reply, options: Writ
   response.end(options.head === true || bodiless(reply.status) ? undefined : reply.body)
 }
 
-/** The answer as bytes of HTTP/1.1. Names and values are checked, since no server object does it here. */
-function serialised(reply: Reply): string {
-  const fields = [...framed(reply, true), ...(has(reply.headers, 'date') ? [] : [['Date', new Date().toUTCString()] as const])]
-  const lines = fields.map(([name, value]) => {
-    validateHeaderName(name)
-    validateHeaderValue(name, value)
-    return `${name}: ${value}\r\n`
-  })
-  const head = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? 'Unknown'}\r\n${lines.join('')}\r\n`
-  return bodiless(reply.status) ? head : head + reply.body
-}
-
 /**
  * Sends a complete answer over a socket that has no response object (a refused upgrade, a request that could not be parsed)
  * and ends it. What the client still sends is thrown away for a moment, since closing at once would reset the
@@ -67,14 +56,11 @@ export function writeReplyToSocket(socket: Duplex, reply: Reply): void {
   const linger = setTimeout(() => socket.destroy(), LINGER_MS)
   linger.unref()
   socket.once('close', () => clearTimeout(linger))
-  socket.end(serialised(reply), 'utf8')
+  const { head, body } = answerText(reply, { keepAlive: undefined, head: false, date: true })
+  socket.cork()
+  socket.write(head, 'latin1')
+  socket.end(body, 'utf8')
   socket.resume()
-}
-
-/** A reason phrase that Node would refuse is replaced by the usual one: it has no meaning (RFC 9112 section 4). */
-function reasonPhrase(status: number, message: string | undefined): string {
-  const usual = STATUS_CODES[status] ?? ''
-  return message !== undefined && message !== usual && /^[\t\x20-\x7e]+$/.test(message) ? message : usual
 }
 
 /**
