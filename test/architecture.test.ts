@@ -79,6 +79,11 @@ describe('the pipe', () => {
     expect(writers).toEqual([join('wire', 'write.ts')])
   })
 
+  it('has one place where the heads of other answers are put together', () => {
+    const makers = sources.filter((file) => /`HTTP\/1\.1 \$\{[^`]*\\r\\n/.test(readFileSync(join(SRC, file), 'utf8')))
+    expect(makers).toEqual([join('wire', 'answer-text.ts')])
+  })
+
   it('has one exit: process.exit stands in main.ts alone', () => {
     expect(sources.filter((file) => /process\.exit\(/.test(readFileSync(join(SRC, file), 'utf8')))).toEqual(['main.ts'])
   })

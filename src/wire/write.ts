@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { Reply } from '../model/decision.ts'
 import { answerText, reasonPhrase } from './answer-text.ts'
 
-/** The only file that writes heads of answers. Whoever is gone already is not written to, and that is not an error. */
+/** The only file that lets Node write heads of answers; all others are texts of `answer-text.ts`. Whoever is gone already is not written to, and that is not an error. */
 
 type Fields = readonly (readonly [name: string, value: string])[]
 

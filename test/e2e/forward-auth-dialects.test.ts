@@ -220,6 +220,8 @@ describe('the messages of callers', () => {
     expect([head.status, headerOf(head, 'X-User-Id')]).toEqual([200, ['']])
     const [first, second] = await rawRequest(postern.port, `POST /_postern/forward HTTP/1.1\r\nHost: p\r\n${FORWARD.join('\r\n')}\r\nContent-Length: 5\r\n\r\nhelloGET /_postern/forward HTTP/1.1\r\nHost: p\r\n${FORWARD.join('\r\n')}\r\n\r\n`, { answers: 2 })
     expect([first?.status, second?.status]).toEqual([200, 200])
+    const chunked = await rawRequest(postern.port, `POST /_postern/forward HTTP/1.1\r\nHost: p\r\n${FORWARD.join('\r\n')}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nGET /_postern/forward HTTP/1.1\r\nHost: p\r\n${FORWARD.join('\r\n')}\r\n\r\n`, { answers: 2 })
+    expect(chunked.map(({ status }) => status)).toEqual([200, 200])
   })
 
   it('an upgrade that a caller passes on is a question about one, not a wish for one', async () => {

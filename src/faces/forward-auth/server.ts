@@ -13,7 +13,7 @@ export interface Caller {
   readonly message: IncomingLines
   readonly peer: string | undefined
   /** A caller that copies every field into the request has no use for the date. */
-  readonly reply: (reply: Reply, options: { readonly close: boolean; readonly date: boolean }) => void
+  readonly reply: (reply: Reply, options: { readonly close: boolean; readonly date: boolean; readonly pastBody: true }) => void
   /** Cuts the connection off. */
   readonly destroy: () => void
   /** Calls back once, when the answer has left or the caller has: the status if an answer had begun. */
@@ -83,7 +83,7 @@ export function createForwardAuth(options: ForwardAuthOptions): ForwardAuth {
       track(caller, check)
       let reply: Reply | undefined
       const once = (conclusion: Conclusion): Reply => (reply ??= replyIn(dialect, conclusion))
-      answerCheck(check, (conclusion) => once(conclusion).status, (conclusion) => write(caller, once(conclusion), { close: last, date: conclusion.passage === undefined }))
+      answerCheck(check, (conclusion) => once(conclusion).status, (conclusion) => write(caller, once(conclusion), { close: last, date: conclusion.passage === undefined, pastBody: true }))
     },
   }
 }

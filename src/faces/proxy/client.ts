@@ -8,10 +8,8 @@ export type BodyStream = Readable & { readonly complete: boolean }
 
 /** The body of a request. */
 export interface ClientBody {
-  /** All of it, when it came together with its head. */
+  /** Takes all of it, when it came together with its head. */
   readonly whole: () => Buffer | undefined
-  /** Whether there is one that has not arrived completely. */
-  readonly unread: () => boolean
   readonly stream: () => BodyStream
   /** Asks for it, where the client waits to be asked (`Expect: 100-continue`). */
   readonly ask: () => void
@@ -51,6 +49,8 @@ export interface ReplyOptions {
   readonly close: boolean
   /** Default true. */
   readonly date?: boolean
+  /** The answer is not about the body: one that has come is read past. Default false. */
+  readonly pastBody?: boolean
 }
 
 /** The client's side of one request, whoever reads its connection. After `onDone` has been called, every method does nothing. */

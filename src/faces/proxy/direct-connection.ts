@@ -135,7 +135,7 @@ function write(place: Place, open: Socket, now: Running): void {
   if (place.running !== now) return
   const stream = body !== undefined && !Buffer.isBuffer(body) ? body : undefined
   const chunked = stream !== undefined && !isSized(request)
-  const head = requestHead(request, chunked ? 'chunked' : '', request.reset === true)
+  const head = requestHead(request, chunked ? 'chunked' : '', request.reset)
   place.reader.expect(request.method)
   place.first.begin()
   if (Buffer.isBuffer(body) && body.length > 0) {
@@ -165,11 +165,8 @@ function send(place: Place, open: Socket, now: Running): void {
   }
 }
 
-function begin(place: Place, now: Running): void {
-  if (place.running !== now) return
-  const { socket, settings } = place
-  if (socket && !socket.destroyed) return send(place, socket, now)
-  place.giveUp = openSocket(settings, (error, opened) => {
+function openAnew(place: Place, now: Running): void {
+  place.giveUp = openSocket(place.settings, (error, opened) => {
     if (!opened || place.destroyed || place.running !== now) {
       opened?.destroy()
       if (place.running === now) fail(place, error ?? new UpstreamClosedError())
@@ -178,6 +175,17 @@ function begin(place: Place, now: Running): void {
     adopt(place, opened)
     send(place, opened, now)
   })
+}
+
+function begin(place: Place, now: Running): void {
+  if (place.running !== now) return
+  const { socket } = place
+  if (socket && !socket.destroyed) return send(place, socket, now)
+  try {
+    openAnew(place, now)
+  } catch (error) {
+    fail(place, error)
+  }
 }
 
 function controlOf(place: () => Place): AnswerControl {

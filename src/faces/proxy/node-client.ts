@@ -86,7 +86,6 @@ export function createNodeClient({ incoming, response, awaitsContinue }: NodeMes
     crowded: unansweredOf(socket).size >= MAX_UNANSWERED,
     body: {
       whole: nothing as () => undefined,
-      unread: () => hasUnreadBody(incoming),
       stream: () => incoming,
       ask: () => {
         if (awaited) response.writeContinue()
@@ -94,8 +93,9 @@ export function createNodeClient({ incoming, response, awaitsContinue }: NodeMes
       },
     },
     begun: () => response.headersSent,
-    reply: (reply, { close, date = true }) => {
-      const unread = hasUnreadBody(incoming)
+    reply: (reply, { close, date = true, pastBody = false }) => {
+      // Node reads past what nobody has read.
+      const unread = !pastBody && hasUnreadBody(incoming)
       if (unread || close) lingerAfterAnswer(incoming)
       response.sendDate = date
       writeReply(response, reply, { close: close || unread, head: incoming.method === 'HEAD' })

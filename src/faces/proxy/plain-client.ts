@@ -9,6 +9,13 @@ function standingOf({ head, last, connection: { keepAliveMs } }: Turn, date: boo
 
 const isOpen = (turn: Turn): boolean => !turn.over && turn.status === undefined && turn.connection.socket.writable
 
+function takeWhole(turn: Turn): Buffer | undefined {
+  const { arrived, left } = turn
+  if (left > 0) return undefined
+  turn.arrived = undefined
+  return arrived
+}
+
 /** The client's side of one turn of a connection that we read ourselves. */
 export function createPlainClient(turn: Turn): Client {
   const { connection, head } = turn
@@ -20,15 +27,15 @@ export function createPlainClient(turn: Turn): Client {
     encrypted: connection.encrypted,
     crowded: false,
     body: {
-      whole: () => (turn.left === 0 && !turn.stream ? turn.arrived : undefined),
-      unread: () => turn.left > 0,
+      whole: () => takeWhole(turn),
       stream: () => streamOf(turn),
       ask: () => undefined,
     },
     begun: () => turn.status !== undefined,
-    reply: (reply, { close, date = true }) => {
+    reply: (reply, { close, date = true, pastBody = false }) => {
       if (!isOpen(turn)) return destroy()
-      turn.last ||= close || turn.left > 0
+      // Nobody knows better what a body holds that nobody has taken, so nothing behind it is read either.
+      turn.last ||= close || turn.left > 0 || (!pastBody && turn.arrived !== undefined)
       const { head: text, body, ascii } = answerText(reply, standingOf(turn, date))
       turn.status = reply.status
       // As one text of one-byte characters it is one write.
