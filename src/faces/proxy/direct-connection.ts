@@ -25,7 +25,6 @@ interface Running {
 interface Place {
   readonly settings: UpstreamSettings
   readonly reader: AnswerReader
-  readonly control: AnswerControl
   /** For the first byte. */
   readonly first: Wait
   /** Between any two. */
@@ -126,11 +125,33 @@ function adopt(place: Place, opened: Socket): void {
   opened.resume()
 }
 
+/** A hold on one exchange. Whoever still writes its answer to a client holds it longer than it lasts: the socket is somebody else's by then. */
+function controlOf(place: Place, mine: Running): AnswerControl {
+  const isOver = (): boolean => place.running !== mine
+  return {
+    abort: (reason) => {
+      if (!isOver()) fail(place, reason)
+    },
+    pause: () => {
+      if (isOver()) return
+      mine.paused = true
+      place.next.end()
+      place.socket?.pause()
+    },
+    resume: () => {
+      if (isOver()) return
+      mine.paused = false
+      place.next.begin()
+      place.socket?.resume()
+    },
+  }
+}
+
 function write(place: Place, open: Socket, now: Running): void {
   const { request } = now
   const { body } = request
   now.begun = true
-  now.events.started(place.control)
+  now.events.started(controlOf(place, now))
   // Whoever was told may have ended it.
   if (place.running !== now) return
   const stream = body !== undefined && !Buffer.isBuffer(body) ? body : undefined
@@ -188,26 +209,6 @@ function begin(place: Place, now: Running): void {
   }
 }
 
-function controlOf(place: () => Place): AnswerControl {
-  return {
-    abort: (reason) => fail(place(), reason),
-    pause: () => {
-      const { running, socket, next } = place()
-      if (running) running.paused = true
-      next.end()
-      socket?.pause()
-    },
-    resume: () => {
-      const { running, socket, next } = place()
-      if (running) {
-        running.paused = false
-        next.begin()
-      }
-      socket?.resume()
-    },
-  }
-}
-
 /**
  * A connection with a strict reader of its own. The socket is always listened to: bytes that nobody asked for end it at once, while it
  * is idle too, and a connection that was used before gets its next request only after one whole turn of the event loop in
@@ -218,7 +219,7 @@ export function createDirectConnection(settings: UpstreamSettings): UpstreamConn
   const late = (code: UpstreamTimeoutError['code']) => (): void => fail(place, new UpstreamTimeoutError(code))
   const first = createWait(settings.firstByteTimeoutMs, late('POSTERN_FIRST_BYTE_TIMEOUT'))
   const next = createWait(settings.idleTimeoutMs, late('POSTERN_IDLE_TIMEOUT'))
-  const place: Place = { settings, first, next, reader: readerOf(get), control: controlOf(get), socket: undefined, carried: 0, running: undefined, destroyed: false, giveUp: () => undefined }
+  const place: Place = { settings, first, next, reader: readerOf(get), socket: undefined, carried: 0, running: undefined, destroyed: false, giveUp: () => undefined }
   return {
     dispatch: (request, events) => {
       const now: Running = { request, events, begun: false, sent: false, answered: false, headed: false, paused: false, stopBody: () => undefined }

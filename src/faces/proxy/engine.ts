@@ -13,7 +13,7 @@ export interface UpstreamRequest {
   readonly reset: boolean
 }
 
-/** A hold on an exchange under way. */
+/** A hold on an exchange under way. Once that is over, nothing it is told has an effect. */
 export interface AnswerControl {
   /** Ends it: `failed` is told the reason, unless the exchange is over. */
   readonly abort: (reason: Error) => void
