@@ -33,7 +33,7 @@ describe('clients that reset their connection within an answer', () => {
     const statuses = new Set<number>()
     for (let round = 0; round < ROUNDS; round += 1) {
       const gone = once(leavers, 'message')
-      leavers.postMessage('leave')
+      leavers.postMessage('leave', [])
       await gone
       const answers = await Promise.all(Array.from({ length: 8 }, () => fetch(proxy.url)))
       for (const answer of answers) {
