@@ -70,23 +70,3 @@ export class UpstreamTimeoutError extends Error {
     this.code = code
   }
 }
-
-let later: (() => void)[] = []
-
-function runAll(all: readonly (() => void)[]): void {
-  for (const then of all) then()
-}
-
-function afterThisTurn(): void {
-  const all = later
-  later = []
-  setImmediate(runAll, all)
-}
-
-/**
- * Calls back after one whole turn: two immediates have a whole poll phase between them, so that whatever had arrived before the first has
- * been read by the second. All that ask in one turn share the two. `then` must not throw.
- */
-export function afterOneTurn(then: () => void): void {
-  if (later.push(then) === 1) setImmediate(afterThisTurn)
-}

@@ -1,7 +1,8 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectSecure } from 'node:tls'
 import type { UpstreamSettings } from '../../model/gateway.ts'
-import { afterOneTurn, UpstreamProtocolError, UpstreamTimeoutError } from './engine.ts'
+import { UpstreamProtocolError, UpstreamTimeoutError } from './engine.ts'
+import { afterOneTurn } from './loop.ts'
 
 /** What the certificate must be for. The Host of a request never has a say: clients choose it (F6, T12). */
 export const certificateName = (settings: UpstreamSettings): string => settings.serverName ?? new URL(settings.origin).hostname.replace(/^\[|\]$/g, '')

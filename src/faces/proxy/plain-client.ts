@@ -1,5 +1,6 @@
 import { answerHead, answerText, interimText, type Standing } from '../../wire/answer-text.ts'
 import type { Client } from './client.ts'
+import { writeAnswer } from './loop.ts'
 import { answered, streamOf, type Turn } from './plain-connection.ts'
 import { createPlainSink } from './plain-sink.ts'
 
@@ -39,7 +40,7 @@ export function createPlainClient(turn: Turn): Client {
       const { head: text, body, ascii } = answerText(reply, standingOf(turn, date))
       turn.status = reply.status
       // As one text of one-byte characters it is one write.
-      if (ascii) return void socket.write(text + body, 'latin1', (error) => answered(turn, error))
+      if (ascii) return writeAnswer(socket, text + body, (error) => answered(turn, error))
       socket.cork()
       socket.write(text, 'latin1')
       socket.write(body, 'utf8', (error) => answered(turn, error))

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { DurationMs } from '../../base/time.ts'
 import { readRequestHead, type RequestFields, type RequestHead } from '../../wire/request-head.ts'
 import type { BodyStream } from './client.ts'
+import { afterReading } from './loop.ts'
 
 /** What a connection of ordinary requests hands on. */
 export interface PlainEvents {
@@ -52,6 +53,9 @@ export interface PlainConnection {
   /** Those of the last request. */
   fields: RequestFields | undefined
   turn: Turn | undefined
+  /** Its bytes are looked at once in a turn of the event loop, when all of them are here. */
+  due: boolean
+  readonly look: () => void
   /** Stops listening. */
   detach: () => void
 }
@@ -139,10 +143,27 @@ function discard({ socket, turn }: PlainConnection, bytes: number): void {
   if (turn.left <= 0) socket.destroy()
 }
 
+/** Looks at what is held when everything that has arrived in this turn of the event loop is here. */
+function lookSoon(connection: PlainConnection): void {
+  if (connection.due) return
+  connection.due = true
+  afterReading(connection.look)
+}
+
+function look(connection: PlainConnection): void {
+  const { held, socket, state } = connection
+  connection.due = false
+  if (state !== 'waiting' || !held || socket.destroyed) return
+  connection.held = undefined
+  read(connection, held)
+}
+
 function onData(connection: PlainConnection, bytes: Buffer): void {
   const { state, held, turn } = connection
-  if (state === 'waiting') read(connection, held ? Buffer.concat([held, bytes]) : bytes)
-  else if (state === 'asked' && turn) takeBody(connection, turn, bytes)
+  if (state === 'waiting') {
+    connection.held = held ? Buffer.concat([held, bytes]) : bytes
+    lookSoon(connection)
+  } else if (state === 'asked' && turn) takeBody(connection, turn, bytes)
   else if (state === 'leaving') discard(connection, bytes.length)
 }
 
@@ -178,14 +199,6 @@ function leave(connection: PlainConnection, { left }: Turn): void {
   socket.resume()
 }
 
-/** The next request may have come already. */
-function goOn(connection: PlainConnection): void {
-  const { held, socket, state } = connection
-  if (state !== 'waiting' || !held || socket.destroyed) return
-  connection.held = undefined
-  read(connection, held)
-}
-
 /** The last write of the answer of a turn is over. One that failed is told by the close of the connection. */
 export function answered(turn: Turn, error: Error | null | undefined): void {
   const { connection } = turn
@@ -196,7 +209,8 @@ export function answered(turn: Turn, error: Error | null | undefined): void {
   connection.state = 'waiting'
   connection.pieces = 0
   connection.since = performance.now()
-  if (connection.held) setImmediate(goOn, connection)
+  // The next request may have come already.
+  if (connection.held) lookSoon(connection)
   if (connection.socket.isPaused()) connection.socket.resume()
 }
 
@@ -219,7 +233,7 @@ export function readPlainly(settings: PlainSettings): PlainConnection {
   const end = (): void => void socket.end()
   const error = (): void => undefined
   const connection: PlainConnection = {
-    ...settings, state: 'waiting', held: undefined, pieces: 0, since: performance.now(), requests: 0, fields: undefined, turn: undefined,
+    ...settings, state: 'waiting', held: undefined, pieces: 0, since: performance.now(), requests: 0, fields: undefined, turn: undefined, due: false, look: () => look(connection),
     detach: () => void socket.off('data', data).off('close', close).off('end', end).off('error', error),
   }
   socket.on('data', data).on('close', close).on('end', end).on('error', error)

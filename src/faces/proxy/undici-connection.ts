@@ -1,7 +1,8 @@
 import { isIP, type Socket } from 'node:net'
 import { buildConnector, Client, type Dispatcher } from 'undici'
 import type { UpstreamSettings } from '../../model/gateway.ts'
-import { afterOneTurn, type AnswerEvents, type UpstreamConnection, UpstreamProtocolError } from './engine.ts'
+import { type AnswerEvents, type UpstreamConnection, UpstreamProtocolError } from './engine.ts'
+import { afterOneTurn } from './loop.ts'
 import { certificateName } from './open-socket.ts'
 
 /** Opens sockets, and refuses one on which the upstream speaks before it is asked. */
