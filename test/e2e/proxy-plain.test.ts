@@ -1,5 +1,6 @@
 // Who reads the requests of a connection: ours reads ordinary ones, the parser of Node everything from the first on that is not (ADR 0017).
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { deny, MISSING, startProxy, upstream } from '../support/gateway.ts'
@@ -125,6 +126,26 @@ describe('an answer', () => {
     const proxy = await saying('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n')
     const text = await rawExchange(proxy.port, get('/x') + get('/x', 'Connection: close'))
     expect(text.match(/Transfer-Encoding: chunked\r\n\r\n(5\r\nhello\r\n5\r\nworld|a\r\nhelloworld)\r\n0\r\n\r\n/g)).toHaveLength(2)
+  })
+
+  it('that a client does not take is waited with as long as with any, small as it is', async () => {
+    const up = opened(await startEchoUpstream({ answer: (_incoming, response) => void response.end('x'.repeat(10_000)) }))
+    const proxy = opened(await startProxy({ upstreams: [upstream(up.port, { idleTimeoutMs: 300 })] }))
+    const client = connect(proxy.port, '127.0.0.1')
+    client.pause()
+    // Many times what the system holds for a client that does not read.
+    client.write(get().repeat(3_000))
+    let seen = 0
+    const stuck = (): boolean => {
+      const before = seen
+      seen = proxy.events.exchanged.length
+      return seen > 0 && seen === before
+    }
+    await expect.poll(stuck, { timeout: 10_000 }).toBe(true)
+    expect(seen).toBeLessThan(3_000)
+    await expect.poll(proxy.face.inFlight, { timeout: 10_000 }).toBe(0)
+    expect(proxy.events.exchanged).toHaveLength(seen)
+    client.destroy()
   })
 
   it('to HEAD, and 204 and 304, has no body and no chunks', async () => {

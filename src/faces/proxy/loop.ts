@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 /** What a write of a socket calls. */
 export type Written = (error: Error | null | undefined) => void
 
-interface Answer { readonly socket: Socket; readonly text: string; readonly written: Written }
+interface Answer { readonly socket: Socket; readonly text: string; readonly written: Written; readonly begun: (() => void) | undefined }
 
 /**
  * One turn of the event loop: all sockets that have something are read (poll), and then what came of it is done (check). Like things are done
@@ -32,7 +32,10 @@ function schedule(): void {
 function writeAnswers(): void {
   const { answers } = loop
   loop.answers = []
-  for (const { socket, text, written } of answers) socket.write(text, 'latin1', written)
+  for (const { socket, text, written, begun } of answers) {
+    socket.write(text, 'latin1', written)
+    begun?.()
+  }
 }
 
 function check(): void {
@@ -66,8 +69,12 @@ export function afterOneTurn(then: () => void): void {
   schedule()
 }
 
-/** Writes a whole answer of one-byte characters, together with those of others: it leaves in this turn of the event loop. */
-export function writeAnswer(socket: Socket, text: string, written: Written): void {
-  loop.answers.push({ socket, text, written })
+/**
+ * Writes a whole answer of one-byte characters, together with those of others: it leaves in this turn of the event loop.
+ *
+ * @param begun  is called behind the write: what the system has not taken is in the memory of the socket
+ */
+export function writeAnswer(socket: Socket, text: string, written: Written, begun?: () => void): void {
+  loop.answers.push({ socket, text, written, begun })
   if (!loop.checking) schedule()
 }

@@ -1,13 +1,11 @@
 import type { AnswerFraming } from '../../wire/answer-text.ts'
 import { passedOn } from './bulk.ts'
 import type { AnswerSink, AnswerSinkHooks } from './client.ts'
+import { writeAnswer, type Written } from './loop.ts'
 import { answered, type Turn } from './plain-connection.ts'
 
 /** A piece of a body that is cheaper to copy into the text of its head than to hand to the system beside it, bytes. */
 const SMALL = 12 * 1_024
-
-/** What a write of the socket calls. */
-type Written = (error: Error | null | undefined) => void
 
 interface Sending {
   readonly turn: Turn
@@ -59,16 +57,31 @@ function put({ turn: { connection: { socket } } }: Sending, before: string, chun
   return goes
 }
 
+/** What is left is in our memory: the same patience applies. */
+function watchRest(sending: Sending): void {
+  const { turn } = sending
+  if (!turn.over && turn.connection.socket.writableLength > 0) watch(sending)
+}
+
+/** What stands around a piece of the body. `ends`: nothing follows it. */
+function framed({ framing, head }: Sending, body: Buffer | undefined, ends: boolean): readonly [before: string, after: string] {
+  if (framing !== 'chunked') return [head, '']
+  const [size, crlf] = body ? [`${body.length.toString(16)}\r\n`, '\r\n'] : ['', '']
+  return [head + size, ends ? `${crlf}0\r\n\r\n` : crlf]
+}
+
 /** Writes what there is; `then` is called when it has been given to the system, and says that nothing follows. */
 function send(sending: Sending, chunk: Buffer | undefined, then?: Written): void {
-  const { turn: { connection: { socket } }, framing, head } = sending
-  sending.head = ''
+  const { turn: { connection: { socket } }, framing } = sending
   const body = framing === 'none' || chunk?.length === 0 ? undefined : chunk
-  const [size, crlf] = framing === 'chunked' && body ? [`${body.length.toString(16)}\r\n`, '\r\n'] : ['', '']
-  const after = then && framing === 'chunked' ? `${crlf}0\r\n\r\n` : crlf
+  const [before, after] = framed(sending, body, then !== undefined)
+  sending.head = ''
+  // Most answers are whole and small by now.
+  if (then && (!body || body.length <= SMALL)) return writeAnswer(socket, before + (body ? body.toString('latin1') : '') + after, then, () => watchRest(sending))
   if (body) {
-    if (!put(sending, head + size, body, after, then)) fill(sending)
-  } else if (head !== '' || after !== '' || then) socket.write(head + after, 'latin1', then)
+    if (!put(sending, before, body, after, then)) fill(sending)
+  } else if (before !== '') socket.write(before, 'latin1')
+  if (then) watchRest(sending)
 }
 
 function flush(sending: Sending): void {
@@ -110,8 +123,6 @@ export function createPlainSink(turn: Turn, { text, framing }: { readonly text: 
       sending.held = undefined
       sending.scheduled = false
       send(sending, held, (error) => answered(turn, error))
-      // What is left is in our memory; the same patience applies.
-      if (!turn.over && turn.connection.socket.writableLength > 0) watch(sending)
     },
   }
 }
