@@ -30,6 +30,8 @@ LABEL org.opencontainers.image.title="postern" \
 WORKDIR /app
 # The bundle needs no node_modules. Owned by root, so that nothing of it can be changed from within.
 COPY --from=build --chown=0:0 /build/dist ./dist
+# Says that the bundle is of ES modules: Node would compile each file one more time to find out.
+COPY --from=build --chown=0:0 /build/package.json ./package.json
 COPY --from=build --chown=0:0 /build/LICENSE ./LICENSE
 ENV NODE_ENV=production
 USER 65532:65532

@@ -6,6 +6,7 @@
 const { execFileSync } = require('node:child_process')
 const { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } = require('node:fs')
 const { basename, join } = require('node:path')
+const { APART, PLUGINS } = require('./bundle-packages.cjs')
 
 const root = join(__dirname, '..')
 const outdir = join(root, 'dist')
@@ -16,18 +17,6 @@ const BANNER = [
   "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url)",
   'const __filename = import.meta.filename, __dirname = import.meta.dirname',
 ].join(';')
-
-/**
- * `import` of a module of Node reads every export of it, and one of node:http is a getter that loads the whole of Node's own undici:
- * 15 MiB and 65 ms of CPU that `require` does not cost. So the bundle takes modules of Node without importing them.
- */
-const WITHOUT_IMPORT = {
-  name: 'without-import',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:/ }, ({ path, kind }) => (kind === 'import-statement' ? { path, namespace: 'of-node' } : undefined))
-    onLoad({ filter: /.*/, namespace: 'of-node' }, ({ path }) => ({ contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`, loader: 'js' }))
-  },
-}
 
 function revision() {
   try {
@@ -55,26 +44,23 @@ async function build() {
   const { build: bundle } = require('esbuild')
   rmSync(outdir, { recursive: true, force: true })
   const stamp = { version: require('../package.json').version, revision: revision() }
-  const result = await bundle({
-    absWorkingDir: root,
+  const settings = { absWorkingDir: root, outdir, entryNames: '[name]', bundle: true, platform: 'node', target: 'node24', minify: true, legalComments: 'none', metafile: true, logLevel: 'warning' }
+  const program = await bundle({
+    ...settings,
     entryPoints: ['src/main.ts', ...workers()],
-    outdir,
-    entryNames: '[name]',
     chunkNames: '[name]-[hash]',
-    bundle: true,
     splitting: true,
     format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    minify: true,
-    legalComments: 'none',
-    metafile: true,
-    plugins: [WITHOUT_IMPORT],
+    plugins: PLUGINS,
     banner: { js: BANNER },
-    define: { 'process.env.POSTERN_BUILD_REVISION': JSON.stringify(stamp.revision) },
-    logLevel: 'warning',
+    define: {
+      'process.env.POSTERN_BUILD_REVISION': JSON.stringify(stamp.revision),
+      // Packages look at it to know browsers and workers; making it costs a start more than there is to know.
+      navigator: 'undefined',
+    },
   })
-  writeFileSync(join(outdir, 'LICENSES.txt'), licences(result.metafile.inputs))
+  const packages = await bundle({ ...settings, entryPoints: APART, outExtension: { '.js': '.cjs' }, format: 'cjs' })
+  writeFileSync(join(outdir, 'LICENSES.txt'), licences({ ...program.metafile.inputs, ...packages.metafile.inputs }))
   // Last: a build that was interrupted has no stamp and is not used.
   writeFileSync(join(outdir, '.stamp'), `${JSON.stringify(stamp)}\n`)
 }

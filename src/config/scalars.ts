@@ -1,5 +1,8 @@
 import { z } from 'zod'
 
+// Writing code for every map of the schema pays where a thousand values are parsed; a config is parsed once.
+z.config({ jitless: true })
+
 /**
  * Scalars as operators write them. Text is accepted wherever a number, a boolean or a list is meant, since `${NAME}` always
  * yields text; what comes out has one type. Messages start with "expected": the value seen is put in front by `mistakesOf`, which

@@ -10,7 +10,7 @@ let folder = ''
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'postern-bundle-'))
   mkdirSync(join(folder, 'src'))
-  for (const name of ['scripts/build.cjs', 'package.json']) cpSync(join(ROOT, name), join(folder, name))
+  for (const name of ['scripts/build.cjs', 'scripts/bundle-packages.cjs', 'package.json']) cpSync(join(ROOT, name), join(folder, name))
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
