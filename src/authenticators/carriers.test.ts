@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Extraction } from '../model/credential.ts'
+import type { Extraction, Found } from '../model/credential.ts'
 import { request } from '../../test/support/described.ts'
 import { challengeOf, cookiesOf, createExtract, locationsOf, type Carrier } from './carriers.ts'
 
@@ -117,12 +117,36 @@ describe('cookies', () => {
 })
 
 describe('fields that are said again', () => {
-  it('are looked through once by each authenticator', () => {
-    const extractions = new Map<object, Extraction>()
-    const asking = { ...request({ headers: { authorization: 'Bearer abc', 'x-api-key': 'def' } }), extractions }
+  const connection = () => {
+    const extractions = new Map<object, Found>()
+    return (headers: Record<string, string | string[]>) => ({ ...request({ headers }), extractions })
+  }
+
+  it('are looked through once by each authenticator, whatever the others of the request hold', () => {
+    const say = connection()
     const [bearer, header] = [createExtract([BEARER]), createExtract([HEADER])]
-    expect([short(bearer(asking)), short(header(asking))]).toEqual(['abc', 'def'])
-    expect(bearer({ ...asking })).toBe(bearer(asking))
-    expect(short(header(asking))).toBe('def')
+    const first = say({ authorization: 'Bearer abc', 'x-api-key': 'def' })
+    const second = say({ authorization: 'Bearer abc', 'x-api-key': 'other', 'x-request-id': '2' })
+    const found = bearer(first)
+    expect([short(found), short(header(first))]).toEqual(['abc', 'def'])
+    expect(bearer(second)).toBe(found)
+    expect(short(header(second))).toBe('other')
+  })
+
+  it.each<[string, Record<string, string | string[]>, string]>([
+    ['another value', { authorization: 'Bearer abd' }, 'abd'],
+    ['a second line', { authorization: ['Bearer abc', 'Bearer abc'] }, 'ambiguous'],
+    ['another spelling', { authorization: 'Bearer  abc' }, 'abc'],
+    ['another scheme', { authorization: 'Basic abc' }, 'foreign'],
+    ['no line', {}, 'missing'],
+    ['another of its fields', { authorization: 'Bearer abc', cookie: ['session=s', 'session=t'] }, 'ambiguous'],
+  ])('and anew where one of its own differs: %s', (_title, headers, expected) => {
+    const say = connection()
+    const extract = createExtract([BEARER, COOKIE])
+    const found = extract(say({ authorization: 'Bearer abc' }))
+    const later = extract(say(headers))
+    expect(short(later)).toBe(expected)
+    expect(later).not.toBe(found)
+    expect(short(extract(say({ authorization: 'Bearer abc' })))).toBe('abc')
   })
 })

@@ -1,5 +1,5 @@
 import { withoutBlanksBehind } from '../base/blanks.ts'
-import type { Credential, CredentialLocation, Extraction } from '../model/credential.ts'
+import type { Credential, CredentialLocation, Extraction, Found } from '../model/credential.ts'
 import type { Challenge } from '../model/denial.ts'
 import type { HeaderMap, RequestDescription } from '../model/request.ts'
 import { bearerOf, soleValueOf, type BearerScheme, type Held } from './bearer.ts'
@@ -59,6 +59,16 @@ function foundAt(place: Place, held: NonNullable<Held>, recognises: (value: stri
   return recognises(held.value) ? { kind: 'credential', value: held.value, locations: place.locations } : { kind: 'foreign', location: place.location }
 }
 
+const fieldOf = ({ kind, name }: CredentialLocation): string => (kind === 'cookie' ? 'cookie' : name)
+
+function areSame(some: readonly string[] | undefined, others: readonly string[] | undefined): boolean {
+  if (some === others || !some || !others) return some === others
+  return some.length === others.length && some.every((line, index) => line === others[index])
+}
+
+/** Whether these fields still hold, letter by letter, what something was found in. */
+const isFoundIn = (headers: HeaderMap, fields: readonly string[], { lines }: Found): boolean => fields.every((field, index) => areSame(headers.get(field), lines[index]))
+
 /**
  * Builds the extraction that every kind shares. A repeated carrier is ambiguous wherever it stands in the order; otherwise the first
  * carrier that holds something of this kind decides, and something of another kind is only reported when none does.
@@ -67,6 +77,7 @@ function foundAt(place: Place, held: NonNullable<Held>, recognises: (value: stri
  */
 export function createExtract(carriers: readonly Carrier[], recognises: (value: string) => boolean = () => true): (request: RequestDescription) => Extraction {
   const places = carriers.map((carrier): Place => ({ carrier, location: locationOf(carrier), locations: [locationOf(carrier)] }))
+  const fields = [...new Set(places.map(({ location }) => fieldOf(location)))]
   const find = (headers: HeaderMap): Extraction => {
     let cookies: ReadonlyMap<string, readonly string[]> | undefined
     let foreign: Extraction
@@ -84,10 +95,10 @@ export function createExtract(carriers: readonly Carrier[], recognises: (value: 
   return ({ headers, extractions }) => {
     if (!extractions) return find(headers)
     const known = extractions.get(places)
-    if (known) return known
-    const found = find(headers)
-    extractions.set(places, found)
-    return found
+    if (known && isFoundIn(headers, fields, known)) return known.extraction
+    const extraction = find(headers)
+    extractions.set(places, { lines: fields.map((field) => headers.get(field)), extraction })
+    return extraction
   }
 }
 

@@ -26,3 +26,10 @@ export type Extraction =
   | Credential
   | { readonly kind: 'foreign' | 'ambiguous' | 'malformed'; readonly location: CredentialLocation }
   | undefined
+
+/** What was found, and the field lines in which it was: it follows from them alone. */
+export interface Found {
+  /** Of each field that was looked at. */
+  readonly lines: readonly (readonly string[] | undefined)[]
+  readonly extraction: Extraction
+}

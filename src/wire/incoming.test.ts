@@ -230,7 +230,7 @@ suite('describe on anything', () => {
 })
 
 suite('field lines that a connection says again', () => {
-  const again = (over: Partial<IncomingLines> = {}) => message({ rawHeaders: [...HOST, 'X-Forwarded-For', '198.51.100.7'], repeated: { facts: undefined }, ...over })
+  const again = (over: Partial<IncomingLines> = {}) => message({ rawHeaders: [...HOST, 'X-Forwarded-For', '198.51.100.7'], repeated: { facts: undefined, kept: { wire: undefined, extractions: new Map() } }, ...over })
 
   it('are described once; target, method and id are those of each request', () => {
     const lines = again()
@@ -245,6 +245,15 @@ suite('field lines that a connection says again', () => {
     const lines = again()
     expect(accepted(lines, { peer: '10.0.0.1' }).client.ip).toBe('198.51.100.7')
     expect(accepted(lines, { peer: '10.0.0.1', wire: wireSettings() }).client.ip).toBe('10.0.0.1')
+  })
+
+  it('keep what was found in them for the next request, and not under other settings', () => {
+    const lines = again()
+    const { extractions } = accepted(lines)
+    expect(extractions).toBeInstanceOf(Map)
+    expect(accepted({ ...lines, rawHeaders: [...HOST], repeated: { facts: undefined, kept: lines.repeated!.kept } }).extractions).toBe(extractions)
+    expect(accepted(lines, { wire: wireSettings() }).extractions).not.toBe(extractions)
+    expect(accepted(message({ rawHeaders: [...HOST] })).extractions).toBeUndefined()
   })
 
   it('do not make up for a method or a target that is refused', () => {

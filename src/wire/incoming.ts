@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { EpochMs } from '../base/time.ts'
-import type { Extraction } from '../model/credential.ts'
+import type { Found } from '../model/credential.ts'
 import { type Denial, isDenial } from '../model/denial.ts'
 import type { OwnedHeaders, WireSettings } from '../model/gateway.ts'
 import type { HeaderMap, RequestDescription } from '../model/request.ts'
@@ -16,19 +16,24 @@ import { createTraceId, traceIdOf } from './trace.ts'
 
 /** The parts of Node's message that are looked at. `rawHeaders` is the only source of fields: `headers` drops and joins lines. */
 export interface IncomingLines extends Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'rawHeaders'> {
-  /** Shared by all messages of one connection that have the very same field lines. */
   readonly repeated?: Repeated
 }
 
-/** What follows from field lines alone, once somebody has found it out; for messages that are no upgrades. */
-export interface Repeated { facts: Facts | undefined }
+/** What is known of a connection that says the same again. */
+export interface Repeated {
+  /** What follows from all field lines of a message that is no upgrade, once somebody has found it out: for those with the very same ones. */
+  facts: Facts | undefined
+  /** For all messages of the connection: most lines stay when one changes. */
+  readonly kept: Kept
+}
+
+export interface Kept { wire: WireSettings | undefined; extractions: Map<object, Found> }
 
 interface Facts {
   /** The settings under which it follows. */
   readonly wire: WireSettings
   readonly headers: HeaderMap
   readonly address: ClientAddress
-  readonly extractions: Map<object, Extraction> | undefined
 }
 
 /** What the face knows beside the message. */
@@ -128,6 +133,17 @@ function askedTarget(message: IncomingLines, headers: HeaderMap, address: Client
   return isDenial(target) || address.host === undefined ? target : { ...target, host: address.host }
 }
 
+/** What was found last on the connection of this message. Nothing outlives the settings under which it was found. */
+export function extractionsOf({ repeated }: IncomingLines, wire: WireSettings): Map<object, Found> | undefined {
+  if (!repeated) return undefined
+  const { kept } = repeated
+  if (kept.wire !== wire) {
+    kept.wire = wire
+    kept.extractions = new Map()
+  }
+  return kept.extractions
+}
+
 /** What the field lines say, or why they cannot be believed. The peer is the same for all messages of a connection. */
 function factsOf(message: IncomingLines, method: string, context: IncomingContext): Facts | Denial {
   const { wire, upgrade } = context
@@ -140,7 +156,7 @@ function factsOf(message: IncomingLines, method: string, context: IncomingContex
   if (mistake) return mistake
   const address = clientAddressOf({ peer: context.peer, headers, trust: wire })
   if (isDenial(address)) return address
-  const facts: Facts = { wire, headers, address, extractions: repeated && new Map() }
+  const facts: Facts = { wire, headers, address }
   if (repeated && !upgrade) repeated.facts = facts
   return facts
 }
@@ -158,7 +174,7 @@ export function describe(message: IncomingLines, context: IncomingContext): Requ
   const method = message.method ?? ''
   const facts = factsOf(message, method, context)
   if (isDenial(facts)) return facts
-  const { headers, address, extractions } = facts
+  const { headers, address } = facts
   const target = askedTarget(message, headers, address, context)
   if (isDenial(target)) return target
   const traceId = traceOf(headers, wire.tracing)
@@ -171,6 +187,6 @@ export function describe(message: IncomingLines, context: IncomingContext): Requ
     client: address.client,
     upgrade: context.upgrade ? 'websocket' : undefined,
     traceId,
-    extractions,
+    extractions: extractionsOf(message, wire),
   }
 }

@@ -10,7 +10,7 @@ describe('an ordinary request', () => {
     expect(readRequestHead(head('X-A:  b \t', 'x-a:c', 'X-Empty:', 'X-Latin: \xe9'))).toEqual({
       method: 'GET', url: '/a?b=c', httpVersion: '1.1', rawHeaders: ['Host', 'api.test', 'X-A', 'b', 'x-a', 'c', 'X-Empty', '', 'X-Latin', '\xe9'],
       fields: expect.objectContaining({ length: 0, keepAlive: true }) as unknown,
-      repeated: { facts: undefined },
+      repeated: { facts: undefined, kept: { wire: undefined, extractions: new Map() } },
     })
   })
 
@@ -39,6 +39,15 @@ describe('fields that are said again', () => {
       expect(other?.rawHeaders).toEqual(readRequestHead(head(...lines))?.rawHeaders)
       expect(other?.rawHeaders).not.toBe(first?.rawHeaders)
     }
+  })
+
+  it('leave what is known of single lines to those that come behind them, and nothing else', () => {
+    const first = fields(head('X: y'))
+    const other = fields(head('X: z'))
+    const behind = readRequestHead(head('X: z'), first)?.fields
+    expect(behind?.repeated.kept).toBe(first?.repeated.kept)
+    expect(behind?.repeated).not.toBe(first?.repeated)
+    expect(other?.repeated.kept).not.toBe(first?.repeated.kept)
   })
 
   it('do not make up for a request line', () => {

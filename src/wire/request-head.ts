@@ -76,7 +76,7 @@ function takeLine(reading: Reading, line: string): boolean {
   return true
 }
 
-function readFields(text: string): RequestFields | undefined {
+function readFields(text: string, before: RequestFields | undefined): RequestFields | undefined {
   if (FOREIGN.test(text)) return undefined
   const reading: Reading = { text, rawHeaders: [], length: undefined, keepAlive: true }
   for (let start = 2; start < text.length; ) {
@@ -86,7 +86,7 @@ function readFields(text: string): RequestFields | undefined {
     start = end + 2
     if (found !== -1 && start === text.length) return undefined
   }
-  return { text, rawHeaders: reading.rawHeaders, length: reading.length ?? 0, keepAlive: reading.keepAlive, repeated: { facts: undefined } }
+  return { text, rawHeaders: reading.rawHeaders, length: reading.length ?? 0, keepAlive: reading.keepAlive, repeated: { facts: undefined, kept: before?.repeated.kept ?? { wire: undefined, extractions: new Map() } } }
 }
 
 /**
@@ -95,7 +95,7 @@ function readFields(text: string): RequestFields | undefined {
  * every reader understands in one way, and of that gives what Node's would give.
  *
  * @param text  from the request line to before the empty line, Latin-1
- * @param before  fields that were read before: a client that says the same again, letter by letter, gets the same, and most do
+ * @param before  fields that were read before on this connection: a client that says the same again, letter by letter, gets the same, and most do
  * @returns undefined for a head that is not ordinary
  */
 export function readRequestHead(text: string, before?: RequestFields): RequestHead | undefined {
@@ -108,6 +108,6 @@ export function readRequestHead(text: string, before?: RequestFields): RequestHe
   const url = text.slice(space + 1, version)
   if (!TARGET.test(url)) return undefined
   const lines = text.slice(end)
-  const fields = before?.text === lines ? before : readFields(lines)
+  const fields = before?.text === lines ? before : readFields(lines, before)
   return fields && { method, url, httpVersion: '1.1', rawHeaders: fields.rawHeaders, fields, repeated: fields.repeated }
 }

@@ -98,14 +98,23 @@ function concluded(check: Check, { decision, request }: Judged, requestId: strin
   return { passage: passageOf(request, decision, gateway, about.now) }
 }
 
-/** The conclusion from what was judged; a fault on the way to it is a refusal. */
-function rendered(check: Check, judged: Judged, requestId: string): Judged & { readonly conclusion: Conclusion } {
+/** What was judged and what follows from it; a fault on the way from one to the other is a refusal. */
+interface Rendered { readonly judged: Judged; readonly conclusion: Conclusion }
+
+function rendered(check: Check, judged: Judged, requestId: string): Rendered {
   try {
-    return { ...judged, conclusion: concluded(check, judged, requestId) }
+    return { judged, conclusion: concluded(check, judged, requestId) }
   } catch (error) {
     const faulty = fault(check, error)
-    return { ...faulty, conclusion: concluded(check, faulty, requestId) }
+    return { judged: faulty, conclusion: concluded(check, faulty, requestId) }
   }
+}
+
+function tell({ message: { method = '', url = '' }, peer = '', startedAt, options: { observer } }: Check, { request, decision }: Judged, id: string, status: number): void {
+  const query = url.indexOf('?')
+  const wire = { id, method, path: query === -1 ? url : url.slice(0, query), peer }
+  const durationMs = performance.now() - startedAt
+  observer.decided(request ? { face: 'forward_auth', request, wire, decision, status, durationMs } : { face: 'forward_auth', wire, decision, status, durationMs })
 }
 
 /** Claims that a client made and that the caller is told to overwrite. */
@@ -118,19 +127,12 @@ function countClaims({ headers }: RequestDescription, { wire: { owned } }: Gatew
  * the caller sees. Never throws; a fault is a refusal.
  */
 export function answerCheck(check: Check, statusOf: (conclusion: Conclusion) => number, write: (conclusion: Conclusion) => void): void {
-  const { gateway, message, peer, startedAt, options: { observer } } = check
-  const finish = (judged: Judged): void => {
-    const id = judged.request?.id ?? randomUUID()
-    const { request, decision, conclusion } = rendered(check, judged, id)
-    if (request) countClaims(request, gateway, observer)
-    observer.decided({
-      face: 'forward_auth',
-      ...(request ? { request } : {}),
-      wire: { id, method: message.method ?? '', path: message.url?.split('?', 1)[0] ?? '', peer: peer ?? '' },
-      decision,
-      status: statusOf(conclusion),
-      durationMs: performance.now() - startedAt,
-    })
+  const { gateway, options: { observer } } = check
+  const finish = (found: Judged): void => {
+    const id = found.request?.id ?? randomUUID()
+    const { judged, conclusion } = rendered(check, found, id)
+    if (judged.request) countClaims(judged.request, gateway, observer)
+    tell(check, judged, id, statusOf(conclusion))
     try {
       write(conclusion)
     } catch (error) {

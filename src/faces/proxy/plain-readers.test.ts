@@ -35,6 +35,9 @@ it('what a client said is kept for its next request, and not once it has gone qu
     expect(second).toBe(first)
     expect(third).not.toBe(first)
     expect(third).toEqual(first)
+    const [, kept, forgotten] = messages.map(({ repeated }) => repeated?.kept)
+    expect(kept).toBe(messages[0]?.repeated?.kept)
+    expect(forgotten).not.toBe(kept)
   } finally {
     client.destroy()
     server.close()
