@@ -306,6 +306,62 @@ describe('whose and for whom (T37)', () => {
     }
   })
 
+  it('reads a token once for all authenticators that it passes by, and the one that trusts its issuer reads it in full', async () => {
+    const strangers = Array.from({ length: 5 }, (_, n) => created({ issuer: { issuers: [`https://stranger${n}.example`] } }).authenticator)
+    const [mine, asked] = [created().authenticator, credential(await issuer.mint())]
+    const parse = vi.spyOn(JSON, 'parse')
+    try {
+      const answers = [strangers[0]?.verify(asked, time.clock())]
+      const texts = parse.mock.calls.length
+      answers.push(...strangers.slice(1).map(({ verify }) => verify(asked, time.clock())))
+      expect(parse.mock.calls.length).toBe(texts)
+      expect(answers).toEqual(strangers.map((_, n) => expect.objectContaining({ kind: 'not_applicable', evidence: expect.objectContaining({ iss: issuer.url, seen: issuer.url, expected: [`https://stranger${n}.example`] }) })))
+      expect(await mine.verify(asked, time.clock())).toMatchObject({ kind: 'authenticated' })
+      expect(parse.mock.calls.length).toBeGreaterThan(texts)
+    } finally {
+      parse.mockRestore()
+    }
+  })
+
+  it('never believes a token because another authenticator has read or verified it', async () => {
+    const stranger = created({ issuer: { issuers: ['https://stranger.example'] } }).authenticator
+    const elsewhere = created({ issuer: { audience: ['elsewhere'] } }).authenticator
+    const [good, mine] = [await issuer.mint(), created().authenticator]
+    const asked = credential(good)
+    expect(await mine.verify(asked, time.clock())).toMatchObject({ kind: 'authenticated' })
+    expect(await elsewhere.verify(asked, time.clock())).toMatchObject({ kind: 'rejected', reason: 'jwt_audience_mismatch' })
+    expect(stranger.verify(asked, time.clock())).toMatchObject({ kind: 'not_applicable' })
+    expect(await mine.verify(asked, time.clock())).toMatchObject({ kind: 'authenticated' })
+    const forged = credential(`${good.slice(0, good.lastIndexOf('.'))}.${'A'.repeat(86)}`)
+    expect(stranger.verify(forged, time.clock())).toMatchObject({ kind: 'not_applicable' })
+    expect(await mine.verify(forged, time.clock())).toMatchObject({ kind: 'rejected', reason: 'jwt_signature_invalid' })
+  })
+
+  it('holds its own cap on a token that another authenticator has read', async () => {
+    const [wide, narrow] = [8_192, 200].map((maxTokenLength) => created({ settings: { maxTokenLength }, issuer: { issuers: ['https://stranger.example'] } }).authenticator)
+    const asked = credential(await issuer.mint())
+    expect(wide?.verify(asked, time.clock())).toMatchObject({ kind: 'not_applicable' })
+    for (const again of [asked, credential(asked.value)]) expect(narrow?.verify(again, time.clock())).toMatchObject({ kind: 'rejected', reason: 'token_too_long', evidence: { detail: `${asked.value.length} characters, at most 200 are read` } })
+    // Nor is what one says of a length another's answer.
+    const fresh = credential(await issuer.mint({ sub: 'bob' }))
+    expect(narrow?.verify(fresh, time.clock())).toMatchObject({ reason: 'token_too_long' })
+    expect(wide?.verify(fresh, time.clock())).toMatchObject({ kind: 'not_applicable' })
+  })
+
+  it('says the same of a token that cannot be read, once it was read by another', async () => {
+    const [first, second] = [created().authenticator, created({ settings: { id: 'second' } }).authenticator]
+    const asked = credential(handSigned('{"alg":"ES256","kid":"hand","kid":"hand"}'))
+    const answer = first.verify(asked, time.clock())
+    expect(answer).toMatchObject({ kind: 'rejected', reason: 'jwt_duplicate_member', evidence: { detail: 'header names a member twice' } })
+    const parse = vi.spyOn(JSON, 'parse')
+    try {
+      expect(second.verify(asked, time.clock())).toEqual(answer)
+      expect(parse).not.toHaveBeenCalled()
+    } finally {
+      parse.mockRestore()
+    }
+  })
+
   it('says which audience it saw', async () => {
     expect(await answered(await issuer.mint({ aud: 'anon' }))).toMatchObject({ evidence: { claim: 'aud', seen: 'anon', expected: ['api'] } })
   })

@@ -1,17 +1,18 @@
 import type { DurationMs, EpochMs, MaybePromise } from '../base/time.ts'
-import type { Credential } from '../model/credential.ts'
+import type { Credential, Reading } from '../model/credential.ts'
 import type { Evidence } from '../model/denial.ts'
 import type { Observer } from '../model/event.ts'
 import type { Authenticator, Verification } from '../model/ports.ts'
 import type { IdentifiedPrincipal } from '../model/principal.ts'
 import type { RejectionReason } from '../model/reason.ts'
-import { carrierOf, challengeOf, createExtract, locationsOf, type Carrier } from './carriers.ts'
-import { createForeignTokens } from './foreign-tokens.ts'
+import { carrierOf, challengeOf, locationsOf, type Carrier } from './carriers.ts'
 import { identityClaimsOf, type IdentityPointers } from './identity-claims.ts'
 import { claimOf, expiryOf, judgeClaims, shown, type ClaimConstraint, type ClaimRules, type TypPolicy } from './jwt-claims.ts'
 import { isHeld, verifySignature, type Pin, type SigningKeys } from './jwt-signature.ts'
 import { isSubject } from './subject.ts'
-import { looksLikeToken, readToken, type JsonObject, type TokenShape } from './token-shape.ts'
+import { tokenExtract } from './token-extract.ts'
+import { keepReading, knownReading } from './token-readings.ts'
+import { lengthFault, readToken, type JsonObject, type ShapeFault, type TokenShape } from './token-shape.ts'
 import type { VerificationCache, VerifiedToken } from './verification-cache.ts'
 
 /** One trusted issuer. */
@@ -52,6 +53,8 @@ export interface JwtDeps {
   readonly cache: VerificationCache<VerifiedJwt>
 }
 
+type Claims = Extract<Reading, { readonly kind: 'claims' }>
+
 interface Trusted extends JwtIssuer { readonly rules: ClaimRules }
 
 const MAX_KID_LENGTH = 256
@@ -62,14 +65,22 @@ const rejected = (reason: RejectionReason, evidence: Evidence): Verification => 
 /** What `explain` shows of any token. */
 const evidenceOf = ({ header, payload }: TokenShape): Evidence => ({ alg: shown(claimOf(header, 'alg')), kid: shown(claimOf(header, 'kid')), iss: shown(claimOf(payload, 'iss')), aud: shown(claimOf(payload, 'aud')) })
 
+function issuerOf({ payload }: TokenShape): string | undefined {
+  const iss = claimOf(payload, 'iss')
+  return typeof iss === 'string' ? iss : undefined
+}
+
+const unreadable = ({ reason, detail }: ShapeFault): Verification => rejected(reason, { detail })
+
+const foreign = ({ evidence: { alg, kid, iss, aud } }: Claims, expected: readonly string[]): Verification => ({ kind: 'not_applicable', reason: 'jwt_issuer_mismatch', evidence: { alg, kid, iss, aud, claim: 'iss', seen: iss, expected } })
+
 /**
- * Whose token this claims to be. The claim is not verified: it only chooses whose keys and rules it must now satisfy, and one that
- * nobody here issued may be another authenticator's.
+ * The answer to a token that is not ours to check, by what it says of itself. That claim is not verified: it only chooses whose keys and
+ * rules a token must satisfy, and one that nobody here issued may be another authenticator's.
  */
-function issuerOf(token: TokenShape, trusted: ReadonlyMap<string, Trusted>): Trusted | Verification {
-  const iss = claimOf(token.payload, 'iss')
-  const issuer = typeof iss === 'string' ? trusted.get(iss) : undefined
-  return issuer ?? { kind: 'not_applicable', reason: 'jwt_issuer_mismatch', evidence: { ...evidenceOf(token), claim: 'iss', seen: shown(iss), expected: [...trusted.keys()] } }
+function dismissal(reading: Reading, trusted: ReadonlyMap<string, Trusted>, names: readonly string[]): Verification | undefined {
+  if (reading.kind === 'fault') return unreadable(reading)
+  return reading.issuer !== undefined && trusted.has(reading.issuer) ? undefined : foreign(reading, names)
 }
 
 /** What must be right before a key is even looked for. `jku`, `x5u`, `jwk` and `x5c` are not read at all (T34). */
@@ -126,7 +137,7 @@ function trustedOf(settings: JwtSettings): ReadonlyMap<string, Trusted> {
 export function createJwtAuthenticator(settings: JwtSettings, { observer, cache }: JwtDeps): Authenticator {
   const { id, carriers, maxTokenLength, clockToleranceMs, maxAgeMs } = settings
   const trusted = trustedOf(settings)
-  const foreign = createForeignTokens()
+  const names = [...trusted.keys()]
 
   async function checked(credential: Credential, token: TokenShape, issuer: Trusted, now: EpochMs): Promise<Verification> {
     const { issuers, audience, algorithms, rules, keys } = issuer
@@ -138,33 +149,37 @@ export function createJwtAuthenticator(settings: JwtSettings, { observer, cache 
     if (fault) return rejected(fault.reason, { ...evidenceOf(token), ...fault.evidence })
     const principal = principalOf(token.payload, credential, settings)
     if (!principal) return rejected('subject_invalid', { ...evidenceOf(token), claim: settings.map.subject.join(', ') })
-    cache.set(credential.value, { principal, until: expiryOf(token.payload, maxAgeMs).until, pin: signature.pin, keys }, now)
+    cache.set(credential, { principal, until: expiryOf(token.payload, maxAgeMs).until, pin: signature.pin, keys }, now)
     return { kind: 'authenticated', principal }
   }
 
   const remembered = (credential: Credential, now: EpochMs): IdentifiedPrincipal | undefined => {
-    const entry = cache.get(credential.value, now, credential)
+    const entry = cache.get(credential, now)
     if (entry && isHeld(entry.pin, entry.keys, now)) return placed(entry.principal, credential)
-    if (entry) cache.delete(credential.value)
+    if (entry) cache.delete(credential)
     return undefined
   }
 
-  const verify = (credential: Credential, now: EpochMs): MaybePromise<Verification> => {
-    const principal = remembered(credential, now)
-    observer.cached('verified', principal ? 'hit' : 'miss')
-    if (principal) return { kind: 'authenticated', principal }
-    const known = foreign.get(credential.value)
-    if (known) return known
+  const dismissed = (reading: Reading | undefined): Verification | undefined => reading && dismissal(reading, trusted, names)
+
+  const read = (credential: Credential, now: EpochMs): MaybePromise<Verification> => {
     const token = readToken(credential.value, maxTokenLength)
-    if (token.kind === 'fault') return rejected(token.reason, { detail: token.detail })
-    const issuer = issuerOf(token, trusted)
-    if ('kind' in issuer) {
-      foreign.set(credential.value, issuer)
-      return issuer
-    }
+    if (token.kind === 'fault') return unreadable(keepReading(credential, token))
+    const name = issuerOf(token)
+    const issuer = name === undefined ? undefined : trusted.get(name)
+    if (!issuer) return foreign(keepReading(credential, { kind: 'claims', issuer: name, evidence: evidenceOf(token) }), names)
     const fault = headerFault(token, issuer)
     if (fault) return rejected(fault, { ...evidenceOf(token), expected: issuer.algorithms })
     return checked(credential, token, issuer, now).catch((error: unknown): Verification => ({ kind: 'unavailable', dependency: id, cause: `the signature could not be checked: ${error instanceof Error ? error.name : 'failed'}` }))
+  }
+
+  const verify = (credential: Credential, now: EpochMs): MaybePromise<Verification> => {
+    // What cannot be ours was never verified here either, and is not looked for.
+    const settled = dismissed(lengthFault(credential.value, maxTokenLength) ?? credential.reading)
+    const principal = settled ? undefined : remembered(credential, now)
+    observer.cached('verified', principal ? 'hit' : 'miss')
+    if (principal) return { kind: 'authenticated', principal }
+    return settled ?? dismissed(knownReading(credential)) ?? read(credential, now)
   }
 
   return {
@@ -173,7 +188,7 @@ export function createJwtAuthenticator(settings: JwtSettings, { observer, cache 
     challenge: challengeOf(carriers, settings.realm),
     carriers: locationsOf(carriers),
     forwardCredential: settings.forwardCredential,
-    extract: createExtract(carriers, (value) => looksLikeToken(value, maxTokenLength)),
+    extract: tokenExtract(carriers, maxTokenLength),
     verify,
   }
 }

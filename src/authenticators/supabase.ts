@@ -14,7 +14,7 @@ import { readToken, type TokenShape } from './token-shape.ts'
 export interface LocalVerifier {
   readonly verify: Authenticator['verify']
   /** Whether it has verified this token lately, so that it need not be read again. */
-  readonly remembers: (token: string, now: EpochMs) => boolean
+  readonly remembers: (credential: Credential, now: EpochMs) => boolean
 }
 
 /** How tokens are checked here. */
@@ -86,7 +86,7 @@ export function createSupabaseAuthenticator(settings: SupabaseSettings): Authent
     extract: createSupabaseExtract(settings),
     verify: (credential, now) => {
       // What was verified once has passed everything below.
-      if (local?.published.remembers(credential.value, now)) return checkedHere(credential, local.published, now)
+      if (local?.published.remembers(credential, now)) return checkedHere(credential, local.published, now)
       const token = readToken(credential.value, maxTokenLength)
       if (token.kind === 'fault') return rejected(token.reason, { detail: token.detail })
       return apiKeyFault(token) ?? foreignFault(token, issuers) ?? checked(credential, token, now)

@@ -1,3 +1,4 @@
+import type { Reading } from '../model/credential.ts'
 import type { RejectionReason } from '../model/reason.ts'
 import { memberFaultOf } from './duplicate-member.ts'
 
@@ -11,12 +12,7 @@ export interface TokenShape {
   readonly payload: JsonObject
 }
 
-export interface ShapeFault {
-  readonly kind: 'fault'
-  readonly reason: RejectionReason
-  /** Which part, and what about it. */
-  readonly detail: string
-}
+export type ShapeFault = Extract<Reading, { readonly kind: 'fault' }>
 
 /** An empty signature is let through to the algorithm check, which knows a better reason for refusing it. */
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$/
@@ -31,6 +27,10 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export const looksLikeToken = (value: string, maxLength: number): boolean => OBJECT_START.test(value) && (value.length > maxLength || COMPACT.test(value))
 
 const fault = (reason: RejectionReason, detail: string): ShapeFault => ({ kind: 'fault', reason, detail })
+
+/** Why a token is not looked at. To be asked wherever a token may pass by without being read: the cap is each authenticator's own. */
+export const lengthFault = (token: string, maxLength: number): ShapeFault | undefined =>
+  token.length > maxLength ? fault('token_too_long', `${token.length} characters, at most ${maxLength} are read`) : undefined
 
 /** Bytes of canonical base64url: re-encoding must give the same text, or one token would have several spellings (T38). */
 function bytesOf(part: string): Buffer | undefined {
@@ -63,7 +63,8 @@ function objectOf(bytes: Buffer, part: string): { readonly kind: 'object'; reado
  * @param maxLength  characters; the longest token that is looked at
  */
 export function readToken(token: string, maxLength: number): TokenShape | ShapeFault {
-  if (token.length > maxLength) return fault('token_too_long', `${token.length} characters, at most ${maxLength} are read`)
+  const overlong = lengthFault(token, maxLength)
+  if (overlong) return overlong
   if (!COMPACT.test(token)) return fault('jwt_malformed', 'not three base64url parts')
   const parts = token.split('.').map(bytesOf)
   const [headerBytes, payloadBytes, signature] = parts

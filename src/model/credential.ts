@@ -1,7 +1,15 @@
+import type { Evidence } from './denial.ts'
+import type { RejectionReason } from './reason.ts'
+
 /** Where a credential was found: what is stripped, redacted and named by `explain`. */
 export type CredentialLocation =
   | { readonly kind: 'header'; /** lower-case */ readonly name: string }
   | { readonly kind: 'cookie'; /** exact cookie name, chunk suffix included */ readonly name: string }
+
+/** What a token says of itself, or why it cannot be read. Nothing of it is verified: it may send a token away, and never lets one in. */
+export type Reading =
+  | { readonly kind: 'claims'; /** `iss`, where that is text */ readonly issuer: string | undefined; readonly evidence: Evidence }
+  | { readonly kind: 'fault'; readonly reason: RejectionReason; /** Which part, and what about it. */ readonly detail: string }
 
 /** Proof presented, not yet verified. */
 export interface Credential {
@@ -11,8 +19,10 @@ export interface Credential {
   readonly locations: readonly CredentialLocation[]
   /** Values that ride along and mean nothing without the credential, such as an asserted `X-User-Id`; by lower-case header name. */
   readonly companions?: ReadonlyMap<string, string>
-  /** Under which digest it is remembered, once somebody has worked it out; never the value. */
-  digest?: { readonly scope: string; readonly key: string } | undefined
+  /** SHA-256 of the value, once somebody has worked it out: what caches know it by. */
+  digest?: string | undefined
+  /** What the value says of itself, once somebody has read it. */
+  reading?: Reading | undefined
 }
 
 /**

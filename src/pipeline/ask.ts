@@ -2,7 +2,7 @@ import type { EpochMs, MaybePromise } from '../base/time.ts'
 import type { Credential, Extraction } from '../model/credential.ts'
 import type { Attempt } from '../model/decision.ts'
 import type { Challenge, Denial } from '../model/denial.ts'
-import type { Verification } from '../model/ports.ts'
+import type { Authenticator, Verification } from '../model/ports.ts'
 import type { Principal } from '../model/principal.ts'
 import { REASONS, type RejectionReason } from '../model/reason.ts'
 import type { RequestDescription } from '../model/request.ts'
@@ -24,37 +24,33 @@ export type Weight = 'missing' | 'unrecognised' | 'foreign' | 'unavailable' | 'r
 
 const missing = (use: AuthenticatorUse, challenges: readonly Challenge[]): Denial => ({ kind: 'denial', code: 'credential_missing', challenges, authenticatorId: use.authenticator.id })
 
-const rejected = (use: AuthenticatorUse, challenges: readonly Challenge[], reason: RejectionReason, evidence?: Attempt['evidence']): Denial => ({
-  kind: 'denial',
-  code: REASONS[reason].code,
-  reason,
-  challenges,
-  authenticatorId: use.authenticator.id,
-  ...(evidence && { evidence }),
-})
+function rejected({ authenticator: { id: authenticatorId } }: AuthenticatorUse, challenges: readonly Challenge[], reason: RejectionReason, evidence?: Attempt['evidence']): Denial {
+  const { code } = REASONS[reason]
+  return evidence ? { kind: 'denial', code, reason, challenges, authenticatorId, evidence } : { kind: 'denial', code, reason, challenges, authenticatorId }
+}
 
-function unavailable(use: AuthenticatorUse, challenges: readonly Challenge[], verification: Extract<Verification, { kind: 'unavailable' }>): Step {
+function unavailable(use: AuthenticatorUse, challenges: readonly Challenge[], verification: Extract<Verification, { kind: 'unavailable' }>, presented: string): Step {
   const { dependency, cause, misconfigured, retryAfterMs } = verification
   const authenticatorId = use.authenticator.id
   const denial: Denial = misconfigured
     ? { kind: 'denial', code: 'dependency_misconfigured', dependency, authenticatorId, cause }
     : { kind: 'denial', code: 'dependency_unavailable', dependency, authenticatorId, cause, ...(retryAfterMs !== undefined && { retryAfterMs }) }
-  if (use.onUnavailable === 'next') return { kind: 'next', weight: 'unavailable', denial }
-  return { kind: 'final', denial: use.onUnavailable === 'deny' ? rejected(use, challenges, 'remote_rejected') : denial }
+  if (use.onUnavailable === 'next') return { kind: 'next', weight: 'unavailable', denial, presented }
+  return { kind: 'final', denial: use.onUnavailable === 'deny' ? rejected(use, challenges, 'remote_rejected') : denial, presented }
 }
 
-function judged(use: AuthenticatorUse, challenges: readonly Challenge[], verification: Verification): Step {
+function judged(use: AuthenticatorUse, challenges: readonly Challenge[], verification: Verification, presented: string): Step {
   switch (verification.kind) {
     case 'authenticated':
       return { kind: 'principal', principal: verification.principal }
     case 'rejected': {
       const denial = rejected(use, challenges, verification.reason, verification.evidence)
-      return use.onInvalid === 'next' ? { kind: 'next', weight: 'rejected', denial } : { kind: 'final', denial }
+      return use.onInvalid === 'next' ? { kind: 'next', weight: 'rejected', denial, presented } : { kind: 'final', denial, presented }
     }
     case 'not_applicable':
-      return { kind: 'next', weight: 'foreign', denial: rejected(use, challenges, verification.reason, verification.evidence) }
+      return { kind: 'next', weight: 'foreign', denial: rejected(use, challenges, verification.reason, verification.evidence), presented }
     case 'unavailable':
-      return unavailable(use, challenges, verification)
+      return unavailable(use, challenges, verification, presented)
   }
 }
 
@@ -74,12 +70,22 @@ export interface Asking {
   readonly now: EpochMs
   /** Grows as authenticators are asked. */
   readonly attempts: Attempt[]
+  /** What was found, by who looked; absent where only one looks. */
+  readonly found: Map<Authenticator['extract'], Extraction> | undefined
+}
+
+/** Authenticators that look in the same places for the same thing share the function, and so what it found. */
+function extracted({ authenticator: { extract } }: AuthenticatorUse, { request, found }: Asking): Extraction {
+  const known = found?.get(extract)
+  if (known !== undefined || found?.has(extract)) return known
+  const extraction = extract(request)
+  found?.set(extract, extraction)
+  return extraction
 }
 
 function verified(use: AuthenticatorUse, { value }: Credential, verification: Verification, { route, attempts }: Asking): Step {
   attempts.push(attemptOf(use, verification))
-  const step = judged(use, route.challenges, verification)
-  return step.kind === 'principal' ? step : { ...step, presented: value }
+  return judged(use, route.challenges, verification, value)
 }
 
 /** Nothing that could be verified. */
@@ -97,7 +103,7 @@ function unverified(use: AuthenticatorUse, found: Exclude<Extraction, Credential
 
 /** Asks one authenticator; the answer is there at once when its verification is. */
 export function ask(use: AuthenticatorUse, asking: Asking): MaybePromise<Step> {
-  const found = use.authenticator.extract(asking.request)
+  const found = extracted(use, asking)
   if (found?.kind !== 'credential') return unverified(use, found, asking)
   const verification = use.authenticator.verify(found, asking.now)
   return verification instanceof Promise ? verification.then((late) => verified(use, found, late, asking)) : verified(use, found, verification, asking)

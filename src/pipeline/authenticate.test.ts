@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { principal, request, route, use } from '../../test/support/described.ts'
+import type { Extraction } from '../model/credential.ts'
 import { isDenial } from '../model/denial.ts'
-import type { Verification } from '../model/ports.ts'
+import type { Authenticator, Verification } from '../model/ports.ts'
 import type { AuthenticatorUse } from '../model/route.ts'
 import { authenticate } from './authenticate.ts'
 
@@ -57,6 +58,51 @@ describe('authenticate, any of several', () => {
       ['jwt', 'rejected', 'jwt_expired'],
       ['key', 'authenticated', undefined],
     ])
+  })
+})
+
+describe('authenticate, when several look in the same places', () => {
+  const looking = () => {
+    const extract = vi.fn((): Extraction => ({ kind: 'credential', value: 'secret', locations: [] }))
+    const seen: unknown[] = []
+    const asked = (id: string, says: Verification, look: Authenticator['extract'] = extract): AuthenticatorUse => {
+      const made = use({ id, says }, { onInvalid: 'next' })
+      return { ...made, authenticator: { ...made.authenticator, extract: look, verify: (found) => (seen.push(found), says) } }
+    }
+    return { extract, seen, asked }
+  }
+  const last: Verification = { kind: 'authenticated', principal: principal('alice', { authenticatorId: 'c' }) }
+
+  it.each(['any', 'all'] as const)('(%s) a request is looked through once for them, and again for the next request', async (mode) => {
+    const { extract, seen, asked } = looking()
+    const uses = ['a', 'b', 'c'].map((id) => asked(id, mode === 'any' && id !== 'c' ? foreignIssuer : last))
+    const described = request()
+    for (const times of [1, 2]) {
+      await authenticate(route({ authentication: { mode, uses } }), described, 0)
+      expect(extract).toHaveBeenCalledTimes(times)
+    }
+    expect([seen.length, new Set(seen).size]).toEqual([6, 2])
+  })
+
+  it('every one still answers for itself, in its order, and the audit has them all', async () => {
+    const { asked } = looking()
+    const uses = [asked('a', foreignIssuer), asked('b', expired), asked('c', last)]
+    const { attempts } = await authenticate(route({ authentication: { mode: 'any', uses } }), request(), 0)
+    expect(attempts).toEqual([
+      { authenticatorId: 'a', kind: 'jwt', outcome: 'not_applicable', reason: 'jwt_issuer_mismatch', evidence: { seen: 'x' } },
+      { authenticatorId: 'b', kind: 'jwt', outcome: 'rejected', reason: 'jwt_expired' },
+      { authenticatorId: 'c', kind: 'jwt', outcome: 'authenticated' },
+    ])
+  })
+
+  it('nothing is one answer as well, and who looks elsewhere looks for itself', async () => {
+    const { asked } = looking()
+    const nothing = vi.fn((): Extraction => undefined)
+    const elsewhere = vi.fn((): Extraction => ({ kind: 'foreign', location: { kind: 'header', name: 'x-api-key' } }))
+    const uses = [asked('a', last, nothing), asked('b', last, elsewhere), asked('c', last, nothing)]
+    const { attempts } = await authenticate(route({ authentication: { mode: 'any', uses } }), request(), 0)
+    expect(attempts.map(({ outcome: found }) => found)).toEqual(['missing', 'foreign', 'missing'])
+    expect([nothing, elsewhere].map(({ mock }) => mock.calls.length)).toEqual([1, 1])
   })
 })
 

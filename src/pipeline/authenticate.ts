@@ -109,8 +109,8 @@ export function authenticate(route: Route, request: RequestDescription, now: Epo
   const { authentication } = route
   if (authentication.mode === 'none') return UNASKED
   const attempts: Attempt[] = []
-  const asking: Asking = { route, request, now, attempts }
   const { mode, uses, primary } = authentication
+  const asking: Asking = { route, request, now, attempts, found: uses.length > 1 ? new Map() : undefined }
   const result = mode === 'any'
     ? authenticateAny({ uses, asking, next: 0, speaks: undefined, undecided: undefined })
     : authenticateAll({ uses, asking, next: 0, primary, byAuthenticator: new Map(), requiredScopes: new Map() })
