@@ -1,56 +1,46 @@
 import type { EpochMs, MaybePromise } from '../base/time.ts'
 import type { Credential, Extraction } from '../model/credential.ts'
 import type { Attempt } from '../model/decision.ts'
-import type { Challenge, Denial } from '../model/denial.ts'
 import type { Authenticator, Verification } from '../model/ports.ts'
 import type { Principal } from '../model/principal.ts'
-import { REASONS, type RejectionReason } from '../model/reason.ts'
+import type { RejectionReason } from '../model/reason.ts'
 import type { RequestDescription } from '../model/request.ts'
-import type { AuthenticatorUse, Route } from '../model/route.ts'
+import type { AuthenticatorUse } from '../model/route.ts'
 
-/** What one use came to: a principal, a final denial, or on to the next with a denial to remember. */
-export type Step =
-  | { readonly kind: 'principal'; readonly principal: Principal }
-  | { readonly kind: 'final'; readonly denial: Denial; readonly presented?: string }
-  | { readonly kind: 'next'; readonly weight: Weight; readonly denial: Denial; readonly presented?: string }
+/** What an authenticator says of a credential that proves nobody. */
+type Unproven = Exclude<Verification, { readonly kind: 'authenticated' }>
+export type Unavailable = Extract<Unproven, { readonly kind: 'unavailable' }>
 
-export type Refused = Exclude<Step, { kind: 'principal' }>
+/** A use that came to no principal. */
+export interface Refused {
+  /** Whether that ends the search; if not, it is remembered in case nobody else is proven. */
+  readonly kind: 'final' | 'next'
+  readonly weight: Weight
+  readonly use: AuthenticatorUse
+  /** What was found, or what was said of the credential. */
+  readonly because: Exclude<Extraction, Credential> | Unproven
+  readonly presented?: string
+}
+
+/** What one use came to. */
+export type Step = { readonly kind: 'principal'; readonly principal: Principal } | Refused
 
 /**
- * Which remembered denial speaks in the end: the last rejection, then an unavailable one, then a credential that was read and is somebody
+ * Which remembered refusal speaks in the end: the last rejection, then an unavailable one, then a credential that was read and is somebody
  * else's, then one that nobody recognised, then the first missing.
  */
 export type Weight = 'missing' | 'unrecognised' | 'foreign' | 'unavailable' | 'rejected'
 
-const missing = (use: AuthenticatorUse, challenges: readonly Challenge[]): Denial => ({ kind: 'denial', code: 'credential_missing', challenges, authenticatorId: use.authenticator.id })
-
-function rejected({ authenticator: { id: authenticatorId } }: AuthenticatorUse, challenges: readonly Challenge[], reason: RejectionReason, evidence?: Attempt['evidence']): Denial {
-  const { code } = REASONS[reason]
-  return evidence ? { kind: 'denial', code, reason, challenges, authenticatorId, evidence } : { kind: 'denial', code, reason, challenges, authenticatorId }
-}
-
-function unavailable(use: AuthenticatorUse, challenges: readonly Challenge[], verification: Extract<Verification, { kind: 'unavailable' }>, presented: string): Step {
-  const { dependency, cause, misconfigured, retryAfterMs } = verification
-  const authenticatorId = use.authenticator.id
-  const denial: Denial = misconfigured
-    ? { kind: 'denial', code: 'dependency_misconfigured', dependency, authenticatorId, cause }
-    : { kind: 'denial', code: 'dependency_unavailable', dependency, authenticatorId, cause, ...(retryAfterMs !== undefined && { retryAfterMs }) }
-  if (use.onUnavailable === 'next') return { kind: 'next', weight: 'unavailable', denial, presented }
-  return { kind: 'final', denial: use.onUnavailable === 'deny' ? rejected(use, challenges, 'remote_rejected') : denial, presented }
-}
-
-function judged(use: AuthenticatorUse, challenges: readonly Challenge[], verification: Verification, presented: string): Step {
-  switch (verification.kind) {
+function judged(use: AuthenticatorUse, because: Verification, presented: string): Step {
+  switch (because.kind) {
     case 'authenticated':
-      return { kind: 'principal', principal: verification.principal }
-    case 'rejected': {
-      const denial = rejected(use, challenges, verification.reason, verification.evidence)
-      return use.onInvalid === 'next' ? { kind: 'next', weight: 'rejected', denial, presented } : { kind: 'final', denial, presented }
-    }
+      return { kind: 'principal', principal: because.principal }
+    case 'rejected':
+      return { kind: use.onInvalid === 'next' ? 'next' : 'final', weight: 'rejected', use, because, presented }
     case 'not_applicable':
-      return { kind: 'next', weight: 'foreign', denial: rejected(use, challenges, verification.reason, verification.evidence), presented }
+      return { kind: 'next', weight: 'foreign', use, because, presented }
     case 'unavailable':
-      return unavailable(use, challenges, verification, presented)
+      return { kind: use.onUnavailable === 'next' ? 'next' : 'final', weight: 'unavailable', use, because, presented }
   }
 }
 
@@ -65,7 +55,6 @@ function attemptOf(use: AuthenticatorUse, verification: Verification): Attempt {
 
 /** What a route asks of every authenticator of a request. */
 export interface Asking {
-  readonly route: Route
   readonly request: RequestDescription
   readonly now: EpochMs
   /** Grows as authenticators are asked. */
@@ -83,22 +72,24 @@ function extracted({ authenticator: { extract } }: AuthenticatorUse, { request, 
   return extraction
 }
 
-function verified(use: AuthenticatorUse, { value }: Credential, verification: Verification, { route, attempts }: Asking): Step {
+function verified(use: AuthenticatorUse, { value }: Credential, verification: Verification, { attempts }: Asking): Step {
   attempts.push(attemptOf(use, verification))
-  return judged(use, route.challenges, verification, value)
+  return judged(use, verification, value)
 }
 
 /** Nothing that could be verified. */
-function unverified(use: AuthenticatorUse, found: Exclude<Extraction, Credential>, { route: { challenges }, attempts }: Asking): Step {
-  attempts.push(attempt(use, found?.kind ?? 'missing'))
-  if (found === undefined) {
-    const denial = missing(use, challenges)
-    return use.onMissing === 'reject' ? { kind: 'final', denial } : { kind: 'next', weight: 'missing', denial }
+function unverified(use: AuthenticatorUse, because: Exclude<Extraction, Credential>, { attempts }: Asking): Step {
+  attempts.push(attempt(use, because?.kind ?? 'missing'))
+  switch (because?.kind) {
+    case undefined:
+      return { kind: use.onMissing === 'reject' ? 'final' : 'next', weight: 'missing', use, because }
+    case 'ambiguous':
+      return { kind: 'final', weight: 'rejected', use, because }
+    case 'foreign':
+      return { kind: 'next', weight: 'unrecognised', use, because }
+    case 'malformed':
+      return { kind: use.onInvalid === 'next' ? 'next' : 'final', weight: 'rejected', use, because }
   }
-  if (found.kind === 'ambiguous') return { kind: 'final', denial: { kind: 'denial', code: 'credential_ambiguous', location: found.location.name, challenges, authenticatorId: use.authenticator.id } }
-  if (found.kind === 'foreign') return { kind: 'next', weight: 'unrecognised', denial: rejected(use, challenges, 'credential_unrecognised') }
-  const denial = rejected(use, challenges, 'bearer_malformed')
-  return use.onInvalid === 'next' ? { kind: 'next', weight: 'rejected', denial } : { kind: 'final', denial }
 }
 
 /** Asks one authenticator; the answer is there at once when its verification is. */
