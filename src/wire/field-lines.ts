@@ -24,13 +24,12 @@ export function isWritableName(name: string): boolean {
  * @throws {TypeError} when a part would break out of its place; a bug, since everything was checked before
  */
 export function fieldLines(flat: readonly string[]): string {
-  let [lines, values] = ['', '']
+  let lines = ''
   for (let index = 0; index + 1 < flat.length; index += 2) {
     const [name, value] = [flat[index] ?? '', flat[index + 1] ?? '']
     if (!isWritableName(name)) throw new TypeError('the name of a field breaks out of its place')
+    if (FOREIGN.test(value)) throw new TypeError('the value of a field breaks out of its place')
     lines += `${name}: ${value}\r\n`
-    values += value
   }
-  if (FOREIGN.test(values)) throw new TypeError('the value of a field breaks out of its place')
   return lines
 }
