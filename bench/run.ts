@@ -22,8 +22,8 @@ import type { Target } from './target.ts'
 const WITH_PEERS = flag('peers')
 const ROUNDS = numberArgument('rounds', 5)
 const REQUESTS = numberArgument('requests', WITH_PEERS ? 8_000 : 20_000)
-/** The code of a server that runs for days is compiled: Node needs tens of thousands of requests for that. */
-const WARMUP = numberArgument('warmup', WITH_PEERS ? 40_000 : 60_000)
+/** The code of a server that runs for days is compiled: until about the 100,000th request of a Node server each costs less than those before. */
+const WARMUP = numberArgument('warmup', WITH_PEERS ? 60_000 : 100_000)
 const MINUTES = numberArgument('minutes', 7)
 const ONLY = textArgument('only', '')
 

@@ -10,7 +10,7 @@ export interface Target {
   readonly name: string
   readonly what: string
   readonly kind: TargetKind
-  /** Its code is compiled while it runs, which takes tens of thousands of requests. */
+  /** Its code is compiled while it runs, which takes about a hundred thousand requests. */
   readonly warms: boolean
   readonly start: () => Promise<Server>
   /** Sends this many requests and complains of every answer but the wanted one. */
