@@ -38,8 +38,8 @@ async function idle(place: PosternPlace): Promise<void> {
     bare.push(await bareNodeRss())
   }
   details['idle'] = { readyMs: ready, rssMiB: memory, bareNodeMiB: bare }
-  add('idle RSS', `${median(memory).toFixed(1)} MiB, ${median(bare).toFixed(1)} of it a bare Node with an empty node:http server`, '95 MiB', Math.max(...memory) <= 95)
-  add('ready', `${median(ready).toFixed(0)} ms (worst of ${STARTS}: ${Math.max(...ready).toFixed(0)})`, '600 ms, median', median(ready) <= 600)
+  add('idle RSS', `${median(memory).toFixed(1)} MiB, ${median(bare).toFixed(1)} of it a bare Node with an empty node:http server`, '85 MiB', Math.max(...memory) <= 85)
+  add('ready', `${median(ready).toFixed(0)} ms (worst of ${STARTS}: ${Math.max(...ready).toFixed(0)})`, '400 ms, median', median(ready) <= 400)
 }
 
 /** Each in a process of its own, right after its start: nothing that was held before hides what the transfer needs. */
