@@ -3,7 +3,7 @@ import { EXIT } from './exit-codes.ts'
 import type { Instance } from './instance.ts'
 import { refuseUnsafeProcess } from './node-safety.ts'
 import { takeSignals, type Signals } from './signals.ts'
-import { keepHeapSmall } from './small-start.ts'
+import { setHeap } from './heap.ts'
 
 /** A bug in a place that nobody awaits. A rejected promise leaves no half-done state behind; an exception may. */
 function surviveFaults({ log, flush }: Pick<Instance, 'log' | 'flush'>, broken: () => void): void {
@@ -37,7 +37,7 @@ export const run: Run = async (invocation: Invocation) => {
   const { env, terminal } = invocation
   // First of all: importing the rest takes longer than a signal may wait.
   const signals = takeSignals(env)
-  const started = keepHeapSmall()
+  const started = setHeap()
   refuseUnsafeProcess(env, process.execArgv)
   const [{ startInstance }, { configFileOf, reportMistakes }] = await Promise.all([import('./instance.ts'), import('./load-config.ts')])
   try {
