@@ -7,15 +7,17 @@ import { drainUnderLoad, type DrainCounts } from './endurance-drain.ts'
 import { bareNodeRss, startPostern, watchPeak, type PosternPlace, type RunningPostern } from './endurance-postern.ts'
 import { startUpstream } from './endurance-upstream.ts'
 import { getRequest, run } from './load.ts'
+import { cpuMs } from './processes.ts'
 import { issue } from './tokens.ts'
 import { download, upload } from './transfer.ts'
 
-/** `npm run bench:endurance [-- --only idle,transfer,sockets,drain]`: memory, start, streams, tunnels and the end of a built Postern. */
+/** `npm run bench:endurance [-- --only idle,transfer,sockets,load,drain]`: memory, start, streams, tunnels and the end of a built Postern. */
 
 const MIB = 2 ** 20
 const TRANSFER = 1024 * MIB
 const STARTS = 5
 const TUNNELS = 2_000
+const TOKENS = 10_000
 const HELD_MS = 10_000
 
 const onlyAt = process.argv.indexOf('--only')
@@ -116,30 +118,33 @@ async function drain(place: PosternPlace, token: string, upstream: Awaited<Retur
   }
 }
 
-/** What streams and tunnels stand on: CPU per small request, for comparing settings with each other only. */
-async function cpu(place: PosternPlace, token: string): Promise<void> {
+/** As many tokens as its cache remembers by default, each shown again and again on connections that show all of them. */
+async function load(place: PosternPlace, mint: () => string): Promise<void> {
   const postern = await startPostern(place)
-  const bytes = getRequest('/x', [`Authorization: Bearer ${token}`])
-  const load = { port: postern.port, bytes: () => bytes, requests: 20_000, connections: 32, status: 200 }
-  await run(load)
-  const { cpuMs } = await import('./processes.ts')
-  const before = cpuMs(postern.child.pid ?? 0)
-  await run(load)
-  const perRequest = ((cpuMs(postern.child.pid ?? 0) - before) * 1000) / load.requests
-  details['load'] = { cpuUs: perRequest, rssMiB: postern.rss() }
-  add('after 40,000 requests', `RSS ${postern.rss().toFixed(1)} MiB, ${perRequest.toFixed(1)} µs of CPU per request`, 'none', true)
-  await postern.stop()
+  try {
+    const requests = Array.from({ length: TOKENS }, () => getRequest('/x', [`Authorization: Bearer ${mint()}`]))
+    const peak = watchPeak(postern)
+    const shown = { port: postern.port, bytes: (n: number) => requests[n % TOKENS] ?? Buffer.alloc(0), connections: 32, status: 200 }
+    await run({ ...shown, requests: TOKENS })
+    const before = cpuMs(postern.child.pid ?? 0)
+    await run({ ...shown, requests: TOKENS * 5 })
+    const perRequest = ((cpuMs(postern.child.pid ?? 0) - before) * 1000) / (TOKENS * 5)
+    details['load'] = { cpuUs: perRequest, rssMiB: postern.rss(), peakMiB: peak() }
+    add(`${TOKENS} tokens, each shown 6 times`, `RSS ${postern.rss().toFixed(1)} MiB, at most ${peak().toFixed(1)}; ${perRequest.toFixed(1)} µs of CPU per request`, '150 MiB', peak() <= 150)
+  } finally {
+    await postern.stop()
+  }
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-endurance-'))
 const upstream = await startUpstream()
-const { token, jwks } = issue(directory)
+const { token, jwks, mint } = issue(directory)
 const place: PosternPlace = { directory, upstreamPort: upstream.port, jwks }
 try {
   if (wanted('idle')) await idle(place)
   if (wanted('transfer')) await transfer(place, token)
   if (wanted('sockets')) await sockets(place, token)
-  if (wanted('load')) await cpu(place, token)
+  if (wanted('load')) await load(place, mint)
   if (wanted('drain')) await drain(place, token, upstream)
 } finally {
   upstream.close()

@@ -85,6 +85,8 @@ function bodyOf({ exchange, errand }: Attempt, progress: Progress): Buffer | Rea
 function report({ exchange, errand }: Attempt, progress: Progress, outcome: ExchangedEvent['outcome']): void {
   const { observer, pools } = exchange.parts
   const { settings, request } = errand
+  // It points at all of the exchange, and what is found in use by a collection would keep that until a full one.
+  progress.control = undefined
   if (progress.sent) pools.reached(settings.id)
   observer.exchanged({ upstream: settings.id, outcome, status: progress.status, durationMs: performance.now() - progress.startedAt, requestId: request.id })
 }
