@@ -6,16 +6,42 @@ import { isToken } from './headers.ts'
  */
 const FOREIGN = /[^\t\x20-\x7e\x80-\xff]/
 
-/** Names that were found to be tokens before: every message brings the same ones. Bounded, since some come from outside. */
-const tokens = new Set<string>()
-const MOST_TOKENS = 512
+/** A name that was found to be a token, and the line that was written last with it. */
+interface Known { value: string | undefined; line: string; misses: number }
+
+/** Every message brings the same names, and many lines are the same again. Bounded, since some come from outside. */
+const known = new Map<string, Known>()
+const MOST_KNOWN = 512
+const LONGEST_KEPT = 128
+/** Values in a row that were new: no line with this name is kept any more. */
+const MOST_MISSES = 64
+
+function knownOf(name: string): Known | undefined {
+  const found = known.get(name)
+  if (found) return found
+  if (!isToken(name)) return undefined
+  const made: Known = { value: undefined, line: '', misses: 0 }
+  if (known.size < MOST_KNOWN && name.length <= 64) known.set(name, made)
+  return made
+}
 
 /** Whether a text is a token, and so may be a name or a method (RFC 9110 section 5.6.2). */
-export function isWritableName(name: string): boolean {
-  if (tokens.has(name)) return true
-  if (!isToken(name)) return false
-  if (tokens.size < MOST_TOKENS && name.length <= 64) tokens.add(name)
-  return true
+export const isWritableName = (name: string): boolean => knownOf(name) !== undefined
+
+function lineOf(name: string, value: string): string {
+  const last = knownOf(name)
+  if (!last) throw new TypeError('the name of a field breaks out of its place')
+  if (last.value === value) {
+    last.misses = 0
+    return last.line
+  }
+  if (FOREIGN.test(value)) throw new TypeError('the value of a field breaks out of its place')
+  const line = `${name}: ${value}\r\n`
+  if (last.misses > MOST_MISSES || value.length > LONGEST_KEPT) return line
+  last.misses += 1
+  last.value = value
+  last.line = line
+  return line
 }
 
 /**
@@ -25,11 +51,6 @@ export function isWritableName(name: string): boolean {
  */
 export function fieldLines(flat: readonly string[]): string {
   let lines = ''
-  for (let index = 0; index + 1 < flat.length; index += 2) {
-    const [name, value] = [flat[index] ?? '', flat[index + 1] ?? '']
-    if (!isWritableName(name)) throw new TypeError('the name of a field breaks out of its place')
-    if (FOREIGN.test(value)) throw new TypeError('the value of a field breaks out of its place')
-    lines += `${name}: ${value}\r\n`
-  }
+  for (let index = 0; index + 1 < flat.length; index += 2) lines += lineOf(flat[index] ?? '', flat[index + 1] ?? '')
   return lines
 }
