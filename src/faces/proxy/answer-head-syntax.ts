@@ -84,21 +84,53 @@ function frame(framing: Framing, lower: string, value: string): void {
   }
 }
 
+/**
+ * Lines as they were read last, each in its place: an upstream says most of them again in the next answer, and what is the same letter by letter is read
+ * already. Empty at first; belongs to one connection.
+ */
+export type KeptLines = { readonly text: string; readonly name: Name; readonly value: string }[]
+
+const MOST_KEPT = 32
+const LONGEST_KEPT = 128
+
+function keep(kept: KeptLines, at: number, line: KeptLines[number]): void {
+  if (at <= kept.length && at < MOST_KEPT && line.text.length <= LONGEST_KEPT && line.name.lower !== 'set-cookie') kept[at] = line
+}
+
+/** Reads one line. */
+function readLine(text: string, start: number, stop: number): KeptLines[number] {
+  const colon = text.indexOf(':', start)
+  if (colon <= start || colon >= stop) throw new UpstreamProtocolError('a line that is no field')
+  const name = nameOf(text.slice(start, colon))
+  const value = valueIn(text, colon + 1, stop)
+  const line = text.slice(start, stop)
+  // A tab is a blank, but not to llhttp: `chunked` and a tab is no coding that it knows, and the body goes on to the end.
+  if ((name.lower === 'transfer-encoding' || name.lower === 'content-length') && line.includes('\t')) throw new UpstreamProtocolError('a tab beside a framing')
+  return { text: line, name, value }
+}
+
+/** The end of the line that begins here, if it is the kept one. */
+function endOfSame(text: string, start: number, kept: KeptLines[number] | undefined): number {
+  if (!kept || !text.startsWith(kept.text, start)) return -1
+  const end = start + kept.text.length
+  return end === text.length || text.startsWith('\r\n', end) ? end : -1
+}
+
 /** Reads the lines behind the first, whose end this is. */
-function readLines(text: string, firstEnd: number, raw: string[], framing: Framing): void {
+function readLines(text: string, firstEnd: number, raw: string[], framing: Framing, kept: KeptLines): void {
   let end = firstEnd
-  while (end !== -1) {
+  for (let at = 0; end !== -1 && end < text.length; at += 1) {
     const start = end + 2
-    end = text.indexOf('\r\n', start)
-    const stop = end === -1 ? text.length : end
-    const colon = text.indexOf(':', start)
-    if (colon <= start || colon >= stop) throw new UpstreamProtocolError('a line that is no field')
-    const { spelled, lower } = nameOf(text.slice(start, colon))
-    const value = valueIn(text, colon + 1, stop)
-    // A tab is a blank, but not to llhttp: `chunked` and a tab is no coding that it knows, and the body goes on to the end.
-    if ((lower === 'transfer-encoding' || lower === 'content-length') && text.slice(start, stop).includes('\t')) throw new UpstreamProtocolError('a tab beside a framing')
-    frame(framing, lower, value)
-    raw.push(spelled, value)
+    let line = kept[at]
+    const same = endOfSame(text, start, line)
+    if (line && same !== -1) end = same
+    else {
+      end = text.indexOf('\r\n', start)
+      line = readLine(text, start, end === -1 ? text.length : end)
+      keep(kept, at, line)
+    }
+    frame(framing, line.name.lower, line.value)
+    raw.push(line.name.spelled, line.value)
   }
 }
 
@@ -107,15 +139,16 @@ function readLines(text: string, firstEnd: number, raw: string[], framing: Frami
  * framing.
  *
  * @param text  from the status line to before the empty line, Latin-1
+ * @param kept  of the same connection; is brought up to date
  * @throws {UpstreamProtocolError}
  */
-export function parseHead(text: string): ParsedHead {
+export function parseHead(text: string, kept: KeptLines = []): ParsedHead {
   const end = text.indexOf('\r\n')
   const { status, message, old } = statusOf(end === -1 ? text : text.slice(0, end))
   const raw: string[] = []
   const framing: Framing = { length: undefined, codings: 0, close: false, keep: false }
   try {
-    readLines(text, end, raw, framing)
+    readLines(text, end, raw, framing, kept)
   } catch (error) {
     // What it is about is said first, wherever it stands.
     throw FOREIGN.test(text) ? new UpstreamProtocolError('a control character in a field') : error

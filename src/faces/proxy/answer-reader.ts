@@ -1,4 +1,4 @@
-import { type ParsedHead, parseHead } from './answer-head-syntax.ts'
+import { type KeptLines, type ParsedHead, parseHead } from './answer-head-syntax.ts'
 import { UpstreamClosedError, UpstreamProtocolError } from './engine.ts'
 
 export interface AnswerReaderEvents {
@@ -47,6 +47,8 @@ interface Reading {
   informational: number
   trailing: number
   keepAlive: boolean
+  /** Of short heads. */
+  readonly lines: KeptLines
 }
 
 const TRAILER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/
@@ -111,7 +113,7 @@ const STEPS: Readonly<Record<State, (reading: Reading, bytes: Buffer, at: number
     const short = text.indexOf(HEAD.terminator)
     if (short !== -1) {
       const end = at + short + HEAD.terminator.length
-      begin(reading, parseHead(text.slice(0, short)), bytes.length - end)
+      begin(reading, parseHead(text.slice(0, short), reading.lines), bytes.length - end)
       return end
     }
     const end = lineEnd(reading, bytes, at, HEAD)
@@ -174,7 +176,7 @@ function push(reading: Reading, chunk: Buffer): void {
 
 /** Builds a reader. It holds at most one head or one line; bodies pass through as slices of what arrived. */
 export function createAnswerReader(events: AnswerReaderEvents): AnswerReader {
-  const reading: Reading = { events, state: 'idle', held: undefined, left: 0, method: '', informational: 0, trailing: 0, keepAlive: false }
+  const reading: Reading = { events, state: 'idle', held: undefined, left: 0, method: '', informational: 0, trailing: 0, keepAlive: false, lines: [] }
   return {
     expect: (method) => {
       if (reading.state !== 'idle') throw new Error('an answer is under way')
