@@ -37,6 +37,8 @@ interface Place {
   giveUp: () => void
 }
 
+const nothing = (): void => undefined
+
 function drop(place: Place): void {
   const old = place.socket
   place.socket = undefined
@@ -189,6 +191,8 @@ function send(place: Place, open: Socket, now: Running): void {
 
 function openAnew(place: Place, now: Running): void {
   place.giveUp = openSocket(place.settings, (error, opened) => {
+    // It holds the exchange, which the connection outlives.
+    place.giveUp = nothing
     if (!opened || place.destroyed || place.running !== now) {
       opened?.destroy()
       if (place.running === now) fail(place, error ?? new UpstreamClosedError())
@@ -220,10 +224,10 @@ export function createDirectConnection(settings: UpstreamSettings): UpstreamConn
   const late = (code: UpstreamTimeoutError['code']) => (): void => fail(place, new UpstreamTimeoutError(code))
   const first = createWait(settings.firstByteTimeoutMs, late('POSTERN_FIRST_BYTE_TIMEOUT'))
   const next = createWait(settings.idleTimeoutMs, late('POSTERN_IDLE_TIMEOUT'))
-  const place: Place = { settings, first, next, reader: readerOf(get), socket: undefined, carried: 0, running: undefined, destroyed: false, giveUp: () => undefined }
+  const place: Place = { settings, first, next, reader: readerOf(get), socket: undefined, carried: 0, running: undefined, destroyed: false, giveUp: nothing }
   return {
     dispatch: (request, events) => {
-      const now: Running = { request, events, begun: false, sent: false, answered: false, headed: false, paused: false, stopBody: () => undefined }
+      const now: Running = { request, events, begun: false, sent: false, answered: false, headed: false, paused: false, stopBody: nothing }
       place.running = now
       if (place.socket && !place.socket.destroyed) afterOneTurn(() => begin(place, now))
       else begin(place, now)

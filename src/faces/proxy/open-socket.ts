@@ -7,13 +7,34 @@ import { afterOneTurn } from './loop.ts'
 /** What the certificate must be for. The Host of a request never has a say: clients choose it (F6, T12). */
 export const certificateName = (settings: UpstreamSettings): string => settings.serverName ?? new URL(settings.origin).hostname.replace(/^\[|\]$/g, '')
 
+/** What is read lands here, for all sockets, and is copied before anything else is read. Node would take 64 KiB for each read and give back what is too much. */
+const landing = Buffer.allocUnsafeSlow(64 * 1_024)
+
+type Place = { readonly host: string; readonly port: number } | { readonly path: string }
+
+/** A socket without TLS; it emits `data` as others do. */
+function openPlain(place: Place): Socket {
+  const socket = connectPlain({
+    ...place,
+    noDelay: true,
+    onread: {
+      buffer: landing,
+      callback: (bytes) => {
+        socket.emit('data', Buffer.from(landing.subarray(0, bytes)))
+        return true
+      },
+    },
+  })
+  return socket
+}
+
 function start(settings: UpstreamSettings): { readonly socket: Socket; readonly ready: 'connect' | 'secureConnect' } {
   const { origin, socketPath, ca } = settings
   const url = new URL(origin)
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const secure = url.protocol === 'https:'
   const place = socketPath === undefined ? { host, port: Number(url.port || (secure ? 443 : 80)) } : { path: socketPath }
-  if (!secure) return { socket: connectPlain({ ...place, noDelay: true }), ready: 'connect' }
+  if (!secure) return { socket: openPlain(place), ready: 'connect' }
   const name = certificateName(settings)
   const socket = connectSecure({
     ...place,
@@ -27,6 +48,9 @@ function start(settings: UpstreamSettings): { readonly socket: Socket; readonly 
   return { socket, ready: 'secureConnect' }
 }
 
+/** Without a listener a late error would end the process. Made here, it holds nothing of the exchange that opened the socket. */
+const unheard = (): void => undefined
+
 /**
  * Opens a socket to an upstream and gives it after one whole turn in which it said nothing: one that speaks before it is asked is
  * hung up on. `done` is called once.
@@ -39,8 +63,7 @@ export function openSocket(settings: UpstreamSettings, done: (error: unknown, so
     over = true
     clearTimeout(timer)
     socket.off('error', finish).off('close', onClose).off('data', onData)
-    // Unheard, a late error would end the process.
-    socket.on('error', () => undefined)
+    socket.on('error', unheard)
     if (error) socket.destroy()
     done(error, error ? undefined : socket)
   }

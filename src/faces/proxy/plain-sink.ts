@@ -1,7 +1,7 @@
 import type { AnswerFraming } from '../../wire/answer-text.ts'
 import { passedOn } from './bulk.ts'
 import type { AnswerSink, AnswerSinkHooks } from './client.ts'
-import { writeAnswer, type Written } from './loop.ts'
+import { afterReading, writeAnswer, type Written } from './loop.ts'
 import { answered, type Turn } from './plain-connection.ts'
 
 /** A piece of a body that is cheaper to copy into the text of its head than to hand to the system beside it, bytes. */
@@ -97,13 +97,13 @@ function flush(sending: Sending): void {
 function schedule(sending: Sending): void {
   if (sending.scheduled) return
   sending.scheduled = true
-  queueMicrotask(() => {
+  afterReading(() => {
     if (sending.scheduled) flush(sending)
   })
 }
 
 /**
- * Writes an answer with backpressure. Holds the newest chunk until the turn of the loop is over, because a small answer arrives in one
+ * Writes an answer with backpressure. Holds the newest chunk until everything has been read in this turn of the loop, because a small answer arrives in one
  * piece (head, body and end) and should leave as one too; nothing is held longer than that, so the head of an event stream leaves at once.
  */
 export function createPlainSink(turn: Turn, { text, framing }: { readonly text: string; readonly framing: AnswerFraming }, hooks: AnswerSinkHooks): AnswerSink {
