@@ -13,6 +13,7 @@ import { ratiosOf } from './ratios.ts'
 import { inRounds } from './rounds.ts'
 import { type Scene, setScene } from './scene.ts'
 import { type BenchResult, benchText } from './table.ts'
+import { asking, bearer } from './target.ts'
 import type { Target } from './target.ts'
 
 /**
@@ -44,7 +45,8 @@ function targetsOf({ setting, beside }: Scene): { readonly targets: Target[]; re
 async function latencyOf({ setting }: Scene): Promise<BenchResult['added']> {
   const server = await startPostern(setting, { auth: JWT(setting.issued.jwks) })
   try {
-    await addedLatency(setting, { ...PACED, perSecond: 4_000, requests: 8_000, rounds: 2, posternPort: server.port })
+    await asking({ headers: [bearer(setting.issued.token)] })(server.port, WARMUP)
+    await addedLatency(setting, { ...PACED, rounds: 1, posternPort: server.port })
     return await addedLatency(setting, { ...PACED, posternPort: server.port })
   } finally {
     await server.stop()
