@@ -13,8 +13,7 @@ import { ratiosOf } from './ratios.ts'
 import { inRounds } from './rounds.ts'
 import { type Scene, setScene } from './scene.ts'
 import { type BenchResult, benchText } from './table.ts'
-import { asking, bearer } from './target.ts'
-import type { Target } from './target.ts'
+import { asking, bearer, type Target } from './target.ts'
 
 /**
  * `npm run bench [-- --peers] [--rounds N] [--requests N] [--warmup N] [--minutes N] [--only PATTERN]`: CPU time per request, side by side
