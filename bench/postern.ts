@@ -32,10 +32,10 @@ export interface PreparedPostern {
   readonly start: () => Promise<Server>
 }
 
-const MAIN = join(ROOT, 'dist/main.js')
+const mainOf = (directory: string): string => join(directory, 'dist/main.js')
 
 /** Writes a config with three limits, metrics and an audit log. */
-export async function preparePostern({ directory, upstreamPort }: Setting, { auth, mode = 'proxy', grpcPort, more = '' }: PosternKind): Promise<PreparedPostern> {
+export async function preparePostern({ directory, upstreamPort, build = { directory: ROOT, flags: [] } }: Setting, { auth, mode = 'proxy', grpcPort, more = '' }: PosternKind): Promise<PreparedPostern> {
   const [port, ops] = [await freePort(), await freePort()]
   const file = join(directory, `postern-${port}.yaml`)
   const face = mode === 'proxy' ? `upstream: http://127.0.0.1:${upstreamPort}\nclient_ip: {direct: true}\n` : `mode: forward_auth\nclient_ip: {trusted_proxies: [127.0.0.1]}\n${grpcPort === undefined ? '' : `forward_auth: {grpc: 127.0.0.1:${grpcPort}}\n`}`
@@ -49,14 +49,14 @@ log: {level: warn}
 reload: {watch: false}
 ${more}`)
   // The built program by the pinned Node, as an image runs it.
-  return { port, file, start: () => start({ port, command: [NODE, ...NODE_FLAGS, MAIN, 'run', '-c', file], env: { NODE_ENV: 'production' } }) }
+  return { port, file, start: () => start({ port, command: [NODE, ...NODE_FLAGS, ...build.flags, mainOf(build.directory), 'run', '-c', file], env: { NODE_ENV: 'production' } }) }
 }
 
 export const startPostern = async (setting: Setting, kind: PosternKind): Promise<Server> => (await preparePostern(setting, kind)).start()
 
 /** The files that `postern snippet` gives an operator for a proxy that asks this Postern. */
 export function snippetFiles({ upstreamPort }: Setting, { file }: PreparedPostern, kind: string, listenPort: number): Readonly<Record<string, string>> {
-  const told = spawnSync(NODE, [MAIN, 'snippet', kind, '-c', file, '--json', '--api', `127.0.0.1:${upstreamPort}`, '--listen', `127.0.0.1:${listenPort}`], { encoding: 'utf8' })
+  const told = spawnSync(NODE, [mainOf(ROOT), 'snippet', kind, '-c', file, '--json', '--api', `127.0.0.1:${upstreamPort}`, '--listen', `127.0.0.1:${listenPort}`], { encoding: 'utf8' })
   if (told.status !== 0) throw new Error(`postern snippet ${kind}: ${told.stderr}`)
   return JSON.parse(told.stdout) as Record<string, string>
 }

@@ -24,6 +24,8 @@ export interface Setting {
   readonly directory: string
   readonly upstreamPort: number
   readonly issued: Issued
+  /** Another build than that of this checkout, and flags of Node for it. */
+  readonly build?: { readonly directory: string; readonly flags: readonly string[] }
 }
 
 /** A peer that is installed here. */

@@ -1,5 +1,6 @@
 import { closeSync, fchmodSync, fstatSync, openSync, write, writeSync } from 'node:fs'
 import { withDeadline } from '../base/deadline.ts'
+import { createLineBuffer, type LineBuffer } from './line-buffer.ts'
 
 /** Where lines go: one of the standard streams, or a file that is appended to. */
 export type LineTarget = 'stdout' | 'stderr' | { readonly file: string }
@@ -12,7 +13,7 @@ export interface LineWriter {
   /** `line` has no line break. */
   readonly write: (line: string) => void
   /**
-   * The same for a line that is put together when it is written: a hundred in a row cost half of what each costs in the midst of a
+   * The same for a line that is put together a little later: some dozens in a row cost half of what each costs in the midst of a
    * request. What it is made of must not change, and is kept for as long.
    */
   readonly writeLater: (line: () => string) => void
@@ -24,14 +25,17 @@ export interface LineWriter {
   readonly close: () => Promise<void>
 }
 
-/** Held text beyond which lines are dropped: a reader that hangs must not take the memory with it. */
+/** Held bytes beyond which lines are dropped: a reader that hangs must not take the memory with it. */
 const MAX_HELD = 8 * 1_024 * 1_024
 
 /** How long lines wait for company. */
 const BATCH_MS = 20
 
-/** Lines that may wait to be put together. */
-const MOST_WAITING = 1_000
+/**
+ * Lines that may wait to be put together. Each keeps all of its request: a busy gateway collects garbage every 10 ms, and what two
+ * collections find in use becomes old.
+ */
+const MOST_WAITING = 32
 
 /** How long the last writer waits for a full pipe. */
 const PAUSE_MS = 10
@@ -48,8 +52,8 @@ const isBusy = (error: unknown): boolean => error instanceof Error && 'code' in 
 const pause = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 
 /** Writes all of it now. A pipe that stays full, or that nobody reads any more, loses it. */
-function writeAll(fd: number, text: string): void {
-  let rest = Buffer.from(text)
+function writeAll(fd: number, bytes: Buffer): void {
+  let rest = bytes
   for (let attempt = 0; rest.length > 0 && attempt < MAX_ATTEMPTS; attempt += 1) {
     try {
       rest = rest.subarray(writeSync(fd, rest))
@@ -73,7 +77,7 @@ function open(target: LineTarget): number {
 interface Batch {
   /** Lines that are not put together yet; they come behind those that are held. */
   waiting: (() => string)[]
-  held: string
+  held: LineBuffer
   /** What is being written. */
   leaving: Buffer
   busy: boolean
@@ -84,7 +88,7 @@ function putTogether(batch: Batch): void {
   const { waiting } = batch
   // A line that throws is not tried again.
   batch.waiting = []
-  for (const line of waiting) batch.held += `${line()}\n`
+  for (const line of waiting) batch.held.append(line())
 }
 
 /**
@@ -93,7 +97,7 @@ function putTogether(batch: Batch): void {
  */
 export function createLineWriter(target: LineTarget, dropped: (lines: number) => void = () => undefined): LineWriter {
   const fd = open(target)
-  const batch: Batch = { waiting: [], held: '', leaving: Buffer.alloc(0), busy: false, lost: 0 }
+  const batch: Batch = { waiting: [], held: createLineBuffer(), leaving: Buffer.alloc(0), busy: false, lost: 0 }
   const idle: (() => void)[] = []
   let settled = false
   let timer: NodeJS.Timeout | undefined
@@ -107,8 +111,7 @@ export function createLineWriter(target: LineTarget, dropped: (lines: number) =>
     if (batch.leaving.length === 0) {
       if (batch.lost > 0) dropped(batch.lost)
       batch.lost = 0
-      batch.leaving = Buffer.from(batch.held)
-      batch.held = ''
+      batch.leaving = batch.held.take()
     }
     if (batch.leaving.length === 0) return rested()
     batch.busy = true
@@ -118,27 +121,30 @@ export function createLineWriter(target: LineTarget, dropped: (lines: number) =>
       batch.leaving = error && !isBusy(error) ? Buffer.alloc(0) : batch.leaving.subarray(bytes)
       if (!error && batch.leaving.length > 0) return send()
       // Not at once: under load something is always held, and a write for each turn of the loop wakes a thread each time.
-      if (batch.held.length > 0 || batch.leaving.length > 0) timer ??= setTimeout(send, BATCH_MS)
+      if (batch.held.length() > 0 || batch.leaving.length > 0) timer ??= setTimeout(send, BATCH_MS)
       if (batch.leaving.length === 0) rested()
     })
   }
   const flush = (): void => {
     putTogether(batch)
     // What the kernel already has is not written twice.
-    const rest = batch.busy ? batch.held : `${batch.leaving.toString()}${batch.held}`
-    batch.held = ''
-    if (!batch.busy) batch.leaving = Buffer.alloc(0)
-    writeAll(fd, rest)
+    if (!batch.busy) {
+      writeAll(fd, batch.leaving)
+      batch.leaving = Buffer.alloc(0)
+    }
+    writeAll(fd, batch.held.take())
+    // The system may still read what it was given before.
+    batch.held = createLineBuffer()
   }
   const hold = (line: () => string): void => {
-    if (batch.held.length > MAX_HELD) return void (batch.lost += 1)
+    if (batch.held.length() > MAX_HELD) return void (batch.lost += 1)
     batch.waiting.push(line)
     if (batch.waiting.length >= MOST_WAITING) putTogether(batch)
     timer ??= setTimeout(send, BATCH_MS)
   }
   return {
-    write: (line) => (settled ? hold(() => line) : writeAll(fd, `${line}\n`)),
-    writeLater: (line) => (settled ? hold(line) : writeAll(fd, `${line()}\n`)),
+    write: (line) => (settled ? hold(() => line) : writeAll(fd, Buffer.from(`${line}\n`))),
+    writeLater: (line) => (settled ? hold(line) : writeAll(fd, Buffer.from(`${line()}\n`))),
     settle: () => {
       settled = true
     },
