@@ -1,10 +1,10 @@
-import fc from 'fast-check'
+import { array, assert, oneof, property, string } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createLineBuffer } from './line-buffer.ts'
 
 describe('lines that wait', () => {
   it('come out as they went in, whatever they hold and however many they are', () => {
-    fc.assert(fc.property(fc.array(fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.string({ minLength: 20_000, maxLength: 40_000 })), { maxLength: 8 }), { maxLength: 8 }), (batches) => {
+    assert(property(array(array(oneof(string({ unit: 'binary' }), string({ minLength: 20_000, maxLength: 40_000 })), { maxLength: 8 }), { maxLength: 8 }), (batches) => {
       const buffer = createLineBuffer()
       for (const lines of batches) {
         for (const line of lines) buffer.append(line)

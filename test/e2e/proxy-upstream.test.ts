@@ -344,11 +344,12 @@ describe('pools', () => {
     const up = opened(await startRawUpstream((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')))
     const proxy = await proxyTo(up.port, { maxConnections: 1, connectTimeoutMs: 100 })
     const pool = proxy.pools.of(upstream(up.port, { maxConnections: 1, connectTimeoutMs: 100 }))
-    pool.acquire((connection) => setTimeout(() => setImmediate(() => {
-      pool.release(connection)
+    const connection = pool.take()
+    setTimeout(() => setImmediate(() => {
+      if (connection) pool.release(connection)
       // The patience of the request ends before the next immediates, which is when the connection reaches it.
       for (const until = performance.now() + 100; performance.now() < until;);
-    }), 60))
+    }), 60)
     expect(await rawExchange(proxy.port, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 503 /)
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(up.received).toEqual([])

@@ -16,8 +16,8 @@ export interface Caller {
   readonly reply: (reply: Reply, options: { readonly close: boolean; readonly date: boolean; readonly pastBody: true }) => void
   /** Cuts the connection off. */
   readonly destroy: () => void
-  /** Calls back once, when the answer has left or the caller has: the status if an answer had begun. */
-  readonly onDone: (then: (status: number | undefined) => void) => void
+  /** Tells once when the answer has left or the caller has: the status if an answer had begun. */
+  readonly onDone: (ending: { readonly done: (status: number | undefined) => void }) => void
 }
 
 /** What the listener says about a check. */
@@ -61,12 +61,12 @@ function write(caller: Caller, reply: Reply, options: Parameters<Caller['reply']
   }
 }
 
-function track({ message, onDone }: Caller, { options: { observer }, startedAt }: Check): void {
+function track(caller: Caller, { options: { observer }, message, startedAt }: Check): void {
   observer.opened('request', 'forward_auth')
-  onDone((status) => {
+  caller.onDone({ done: (status) => {
     observer.closed('request', 'forward_auth')
     if (status !== undefined) observer.answered({ face: 'forward_auth', method: message.method ?? '', status, durationMs: performance.now() - startedAt })
-  })
+  } })
 }
 
 /**

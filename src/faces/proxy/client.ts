@@ -53,7 +53,13 @@ export interface ReplyOptions {
   readonly pastBody?: boolean
 }
 
-/** The client's side of one request, whoever reads its connection. After `onDone` has been called, every method does nothing. */
+/** Who is told of the end of a request. */
+export interface Ending {
+  /** The answer has left or the client has: the status if an answer had begun, and whether all of it has left. */
+  readonly done: (status: number | undefined, whole: boolean) => void
+}
+
+/** The client's side of one request, whoever reads its connection. After the end has been told, every method does nothing. */
 export interface Client {
   readonly message: IncomingLines
   readonly peer: string | undefined
@@ -72,6 +78,6 @@ export interface Client {
   readonly inform: (status: number, fields: readonly string[]) => void
   /** Cuts the connection off. */
   readonly destroy: () => void
-  /** Calls back once, when the answer has left or the client has: the status if an answer had begun, and whether all of it has left. */
-  readonly onDone: (then: (status: number | undefined, whole: boolean) => void) => void
+  /** Tells `ending` once. */
+  readonly onDone: (ending: Ending) => void
 }

@@ -2,25 +2,63 @@ import type { Socket } from 'node:net'
 import type { UpstreamSettings } from '../../model/gateway.ts'
 import { type AnswerReader, createAnswerReader } from './answer-reader.ts'
 import { type AnswerControl, type AnswerEvents, type UpstreamConnection, UpstreamClosedError, type UpstreamRequest, UpstreamTimeoutError } from './engine.ts'
-import { afterOneTurn } from './loop.ts'
+import { afterOneTurn, type Task } from './loop.ts'
 import { openSocket } from './open-socket.ts'
 import { isSized, requestHead, sendBody } from './request-writer.ts'
 import { createWait, type Wait } from './wait.ts'
 
-/** The exchange under way. */
-interface Running {
+const nothing = (): void => undefined
+
+/**
+ * The exchange under way, and the hold on it. Whoever still writes its answer to a client has that hold longer than it lasts: the socket is
+ * somebody else's by then. As a task it begins.
+ */
+class Running implements AnswerControl, Task {
+  private readonly place: Place
   readonly request: UpstreamRequest
   readonly events: AnswerEvents
   /** Some of the request has been written. Until then nothing that arrives is an answer to it. */
-  begun: boolean
+  begun = false
   /** The whole request has been written. */
-  sent: boolean
-  answered: boolean
+  sent = false
+  answered = false
   /** The final head has arrived: from now on it is the next byte that is waited for. */
-  headed: boolean
+  headed = false
   /** The client does not keep up: it is its turn, and somebody else's patience. */
-  paused: boolean
-  stopBody: () => void
+  paused = false
+  stopBody = nothing
+
+  constructor(place: Place, request: UpstreamRequest, events: AnswerEvents) {
+    this.place = place
+    this.request = request
+    this.events = events
+  }
+
+  private get isOver(): boolean {
+    return this.place.running !== this
+  }
+
+  abort(reason: Error): void {
+    if (!this.isOver) fail(this.place, reason)
+  }
+
+  pause(): void {
+    if (this.isOver) return
+    this.paused = true
+    this.place.next.end()
+    this.place.socket?.pause()
+  }
+
+  resume(): void {
+    if (this.isOver) return
+    this.paused = false
+    this.place.next.begin()
+    this.place.socket?.resume()
+  }
+
+  run(): void {
+    begin(this.place, this)
+  }
 }
 
 interface Place {
@@ -36,8 +74,6 @@ interface Place {
   destroyed: boolean
   giveUp: () => void
 }
-
-const nothing = (): void => undefined
 
 function drop(place: Place): void {
   const old = place.socket
@@ -128,33 +164,11 @@ function adopt(place: Place, opened: Socket): void {
   opened.resume()
 }
 
-/** A hold on one exchange. Whoever still writes its answer to a client holds it longer than it lasts: the socket is somebody else's by then. */
-function controlOf(place: Place, mine: Running): AnswerControl {
-  const isOver = (): boolean => place.running !== mine
-  return {
-    abort: (reason) => {
-      if (!isOver()) fail(place, reason)
-    },
-    pause: () => {
-      if (isOver()) return
-      mine.paused = true
-      place.next.end()
-      place.socket?.pause()
-    },
-    resume: () => {
-      if (isOver()) return
-      mine.paused = false
-      place.next.begin()
-      place.socket?.resume()
-    },
-  }
-}
-
 function write(place: Place, open: Socket, now: Running): void {
   const { request } = now
   const { body } = request
   now.begun = true
-  now.events.started(controlOf(place, now))
+  now.events.started(now)
   // Whoever was told may have ended it.
   if (place.running !== now) return
   const stream = body !== undefined && !Buffer.isBuffer(body) ? body : undefined
@@ -227,9 +241,9 @@ export function createDirectConnection(settings: UpstreamSettings): UpstreamConn
   const place: Place = { settings, first, next, reader: readerOf(get), socket: undefined, carried: 0, running: undefined, destroyed: false, giveUp: nothing }
   return {
     dispatch: (request, events) => {
-      const now: Running = { request, events, begun: false, sent: false, answered: false, headed: false, paused: false, stopBody: nothing }
+      const now = new Running(place, request, events)
       place.running = now
-      if (place.socket && !place.socket.destroyed) afterOneTurn(() => begin(place, now))
+      if (place.socket && !place.socket.destroyed) afterOneTurn(now)
       else begin(place, now)
     },
     carry: () => place.carried++,

@@ -33,11 +33,15 @@ export interface Exchange {
   readonly presence: Presence
 }
 
+/** What is to be undone when a client leaves: the place in the queue, the exchange with the upstream. */
+export interface Undoing {
+  readonly undo: () => void
+}
+
 /** The client, watched from the request to the end of the answer. */
 export interface Presence {
   left: boolean
-  /** What to undo when it leaves: the place in the queue, the exchange with the upstream. */
-  undo: (() => void) | undefined
+  undo: Undoing | undefined
 }
 
 /** Counts what is not done, and tells who waits for the end. */

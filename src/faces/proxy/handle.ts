@@ -1,27 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import type { Gateway } from '../../model/gateway.ts'
 import { answerHeaders } from '../../wire/answer-headers.ts'
-import type { Client } from './client.ts'
-import { type Exchange, type FaceParts, originOf } from './exchange.ts'
-import { deny, judge, type Judged } from './judge.ts'
+import type { IncomingLines } from '../../wire/incoming.ts'
+import type { Client, Ending } from './client.ts'
+import { type Exchange, type FaceParts, originOf, type Presence, type Undoing } from './exchange.ts'
+import { type Case, deny, judge, type Judged } from './judge.ts'
 import { answerWith, refuse } from './refuse.ts'
 import { relay } from './relay.ts'
-
-/** Counts the request in, and out when its connection or its answer is done; a client that leaves before is noticed here. */
-function track({ client, incoming, parts, presence }: Exchange): void {
-  const { observer, inFlight } = parts
-  const startedAt = performance.now()
-  inFlight.enter()
-  observer.opened('request', 'proxy')
-  client.onDone((status, whole) => {
-    observer.closed('request', 'proxy')
-    if (status !== undefined) observer.answered({ face: 'proxy', method: incoming.method ?? '', status, durationMs: performance.now() - startedAt })
-    if (!whole) {
-      presence.left = true
-      presence.undo?.()
-    }
-    inFlight.leave()
-  })
-}
 
 /** Acts on a decision: the only place where a decided request becomes bytes. */
 function act(exchange: Exchange, { request, requestId, decision, close }: Judged): void {
@@ -40,16 +25,57 @@ function failClosed(exchange: Exchange, error: unknown): void {
   refuse(exchange, { denial: { kind: 'denial', code: 'internal' }, requestId: randomUUID(), limits: [], close: true })
 }
 
-function serve(exchange: Exchange): void {
-  const { client, parts, gateway, presence } = exchange
-  judge({ asking: client, parts, gateway, upgrade: false }, (judged) => {
-    if (presence.left) return
+/** One request from its head to the end of its answer: counted in and out, judged, and acted upon. A client that leaves before is noticed here. */
+class Served implements Exchange, Presence, Case, Ending {
+  readonly client: Client
+  readonly parts: FaceParts
+  readonly gateway: Gateway
+  readonly upgrade = false
+  left = false
+  undo: Undoing | undefined
+  private readonly startedAt = performance.now()
+
+  constructor(client: Client, parts: FaceParts) {
+    this.client = client
+    this.parts = parts
+    this.gateway = parts.gateway()
+    this.undo = undefined
+    parts.inFlight.enter()
+    parts.observer.opened('request', 'proxy')
+    client.onDone(this)
+  }
+
+  get incoming(): IncomingLines {
+    return this.client.message
+  }
+
+  get asking(): Client {
+    return this.client
+  }
+
+  get presence(): Presence {
+    return this
+  }
+
+  act(judged: Judged): void {
+    if (this.left) return
     try {
-      act(exchange, judged)
+      act(this, judged)
     } catch (error) {
-      failClosed(exchange, error)
+      failClosed(this, error)
     }
-  })
+  }
+
+  done(status: number | undefined, whole: boolean): void {
+    const { parts: { observer, inFlight }, incoming } = this
+    observer.closed('request', 'proxy')
+    if (status !== undefined) observer.answered({ face: 'proxy', method: incoming.method ?? '', status, durationMs: performance.now() - this.startedAt })
+    if (!whole) {
+      this.left = true
+      this.undo?.undo()
+    }
+    inFlight.leave()
+  }
 }
 
 export interface Handle {
@@ -60,15 +86,10 @@ export interface Handle {
 
 /** The path of a request: describe, decide, act. Never throws: a fault is answered 500. */
 export function createHandle(parts: FaceParts): Handle {
-  const begin = (client: Client): Exchange => {
-    const exchange: Exchange = { incoming: client.message, client, parts, gateway: parts.gateway(), presence: { left: false, undo: undefined } }
-    track(exchange)
-    return exchange
-  }
   return {
-    request: (client) => serve(begin(client)),
+    request: (client) => judge(new Served(client, parts)),
     expectation: (client) => {
-      const exchange = begin(client)
+      const exchange = new Served(client, parts)
       const denial = { kind: 'denial', code: 'request_ambiguous', part: 'expect', detail: 'expected nothing or 100-continue' } as const
       const requestId = randomUUID()
       const { method = '', url = '' } = client.message

@@ -24,12 +24,14 @@ export interface Judged {
 /** Who asks. An upgrade has no body: `describe` has refused that. */
 export type Asking = Pick<Client, 'message' | 'peer' | 'encrypted'> & Partial<Pick<Client, 'crowded' | 'body'>>
 
-/** What is judged, and how. */
+/** What is judged, and what becomes of it. */
 export interface Case {
   readonly asking: Asking
   readonly parts: FaceParts
   readonly gateway: Gateway
   readonly upgrade: boolean
+  /** Called once, at once or later. */
+  readonly act: (judged: Judged) => void
 }
 
 const MAX_IN_FLIGHT = 10_000
@@ -86,23 +88,28 @@ function tell({ asking: { message: { method = '', url = '' }, peer = '' }, parts
   parts.observer.decided(request ? { face: 'proxy', request, wire, decision, durationMs } : { face: 'proxy', wire, decision, durationMs })
 }
 
-/** Judges a request, tells the observer once, and then calls `act`, at once or later. A fault denies. Never throws. */
-export function judge(what: Case, act: (judged: Judged) => void): void {
+function finish(what: Case, result: Judged, startedAt: number): void {
+  tell(what, result, startedAt)
+  what.act(result)
+}
+
+function faulty({ parts }: Case, error: unknown): Judged {
+  parts.observer.faulted(error)
+  return { requestId: randomUUID(), decision: deny('describe', { kind: 'denial', code: 'internal' }), close: true }
+}
+
+const finishLater = (what: Case, result: Promise<Judged>, startedAt: number): void =>
+  void result.catch((error: unknown) => faulty(what, error)).then((judgedLate) => finish(what, judgedLate, startedAt))
+
+/** Judges a request, tells the observer once, and then acts. A fault denies. Never throws. */
+export function judge(what: Case): void {
   const startedAt = performance.now()
-  const finish = (result: Judged): void => {
-    tell(what, result, startedAt)
-    act(result)
-  }
-  const fault = (error: unknown): void => {
-    what.parts.observer.faulted(error)
-    finish({ requestId: randomUUID(), decision: deny('describe', { kind: 'denial', code: 'internal' }), close: true })
-  }
   let result: MaybePromise<Judged>
   try {
     result = judged(what)
   } catch (error) {
-    return fault(error)
+    result = faulty(what, error)
   }
-  if (result instanceof Promise) void result.then(finish, fault)
-  else finish(result)
+  if (result instanceof Promise) finishLater(what, result, startedAt)
+  else finish(what, result, startedAt)
 }

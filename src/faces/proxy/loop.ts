@@ -1,9 +1,21 @@
 import type { Socket } from 'node:net'
 
-/** What a write of a socket calls. */
-export type Written = (error: Error | null | undefined) => void
+/** Something that is put off. An object rather than a function, so that whoever is there anyway need not make one. */
+export interface Task {
+  /** Must not throw. */
+  readonly run: () => void
+}
 
-interface Answer { readonly socket: Socket; readonly text: string; readonly written: Written; readonly begun: (() => void) | undefined }
+/** An answer that is whole, for `writeAnswer`. */
+export interface WholeAnswer {
+  readonly socket: Socket
+  /** One-byte characters. */
+  readonly text: string
+  /** The system has all of it. When it never will, the socket is closed. */
+  readonly written: () => void
+  /** Some of it is in the memory of the socket: `written` will be called later. */
+  readonly waits: () => void
+}
 
 /**
  * One turn of the event loop: all sockets that have something are read (poll), and then what came of it is done (check). Like things are done
@@ -11,12 +23,12 @@ interface Answer { readonly socket: Socket; readonly text: string; readonly writ
  */
 interface Loop {
   /** For this turn, once everything has been read. */
-  read: (() => void)[]
+  read: Task[]
   /** For the check after the next poll. */
-  next: (() => void)[]
+  next: Task[]
   /** For the check after the one after: asked for in the midst of a poll. */
-  afterNext: (() => void)[]
-  answers: Answer[]
+  afterNext: Task[]
+  answers: WholeAnswer[]
   scheduled: boolean
   checking: boolean
 }
@@ -29,13 +41,20 @@ function schedule(): void {
   setImmediate(check)
 }
 
+/** The system takes most answers at once. To be called back would be a tick for each. */
+function settle(answer: WholeAnswer): void {
+  const { socket } = answer
+  if (socket.destroyed) return
+  if (socket.writableLength === 0) return answer.written()
+  socket.write('', 'latin1', (error) => void (error || answer.written()))
+  answer.waits()
+}
+
 function writeAnswers(): void {
   const { answers } = loop
   loop.answers = []
-  for (const { socket, text, written, begun } of answers) {
-    socket.write(text, 'latin1', written)
-    begun?.()
-  }
+  for (const { socket, text } of answers) socket.write(text, 'latin1')
+  for (const answer of answers) settle(answer)
 }
 
 function check(): void {
@@ -45,36 +64,29 @@ function check(): void {
   loop.read = []
   loop.scheduled = false
   loop.checking = true
-  for (const then of next) then()
-  for (const then of read) then()
+  for (const task of next) task.run()
+  for (const task of read) task.run()
   loop.checking = false
   writeAnswers()
   if (loop.next.length > 0) schedule()
 }
 
-/** Calls back in this turn of the event loop, when all that has arrived has been read. `then` must not throw. */
-export function afterReading(then: () => void): void {
-  loop.read.push(then)
+/** Runs a task in this turn of the event loop, when all that has arrived has been read. */
+export function afterReading(task: Task): void {
+  loop.read.push(task)
   schedule()
 }
 
-/**
- * Calls back after one whole turn: between the call and the callback everything is read that had arrived before the call. `then`
- * must not throw.
- */
-export function afterOneTurn(then: () => void): void {
+/** Runs a task after one whole turn: between the call and the task everything is read that had arrived before the call. */
+export function afterOneTurn(task: Task): void {
   // The poll phase that is under way may have passed the socket in question already.
-  if (loop.checking) loop.next.push(then)
-  else loop.afterNext.push(then)
+  if (loop.checking) loop.next.push(task)
+  else loop.afterNext.push(task)
   schedule()
 }
 
-/**
- * Writes a whole answer of one-byte characters, together with those of others: it leaves in this turn of the event loop.
- *
- * @param begun  is called behind the write: what the system has not taken is in the memory of the socket
- */
-export function writeAnswer(socket: Socket, text: string, written: Written, begun?: () => void): void {
-  loop.answers.push({ socket, text, written, begun })
+/** Writes an answer together with those of others: it leaves in this turn of the event loop. */
+export function writeAnswer(answer: WholeAnswer): void {
+  loop.answers.push(answer)
   if (!loop.checking) schedule()
 }

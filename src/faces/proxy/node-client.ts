@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { writeAnswerHead, writeInformational, writeReply } from '../../wire/write.ts'
 import { createAnswerSink } from './answer-sink.ts'
-import type { Client } from './client.ts'
+import type { Client, Ending } from './client.ts'
 import { hasUnreadBody, lingerAfterAnswer } from './linger.ts'
 import { isEncrypted, type Peers } from './peer.ts'
 
@@ -52,11 +52,11 @@ function unansweredOf(socket: Socket): Set<() => void> {
   return made
 }
 
-/** Calls back when the connection or the answer is done. */
-function watch(socket: Socket, response: ServerResponse, then: (status: number | undefined, whole: boolean) => void): void {
+/** Tells when the connection or the answer is done. */
+function watch(socket: Socket, response: ServerResponse, told: Ending): void {
   const waiting = unansweredOf(socket)
   const leave = (): void => {
-    if (waiting.delete(leave)) then(response.headersSent ? response.statusCode : undefined, response.writableFinished)
+    if (waiting.delete(leave)) told.done(response.headersSent ? response.statusCode : undefined, response.writableFinished)
   }
   waiting.add(leave)
   response.on('close', leave)
@@ -109,6 +109,6 @@ export function createNodeClient({ incoming, response, awaitsContinue }: NodeMes
     },
     inform: (status, fields) => writeInformational(response, status, fields),
     destroy: () => void response.destroy(),
-    onDone: (then) => watch(socket, response, then),
+    onDone: (told) => watch(socket, response, told),
   }
 }

@@ -73,12 +73,12 @@ export function openSocket(settings: UpstreamSettings, done: (error: unknown, so
   socket.on('error', finish).on('close', onClose)
   socket.once(ready, () => {
     socket.on('data', onData)
-    afterOneTurn(() => {
+    afterOneTurn({ run: () => {
       if (socket.destroyed) return onClose()
       // Nothing is lost while it changes hands.
       if (!over) socket.pause()
       finish(undefined)
-    })
+    } })
   })
   return () => finish(new UpstreamProtocolError('given up'))
 }

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream'
 import type { Socket } from 'node:net'
 import type { DurationMs } from '../../base/time.ts'
 import { readRequestHead, type RequestFields, type RequestHead } from '../../wire/request-head.ts'
-import type { BodyStream } from './client.ts'
-import { afterReading } from './loop.ts'
+import type { BodyStream, Ending } from './client.ts'
+import { afterReading, type Task } from './loop.ts'
 
 /** What a connection of ordinary requests hands on. */
 export interface PlainEvents {
@@ -28,14 +28,15 @@ export interface Turn {
   /** It is the last of its connection. */
   last: boolean
   over: boolean
-  readonly done: ((status: number | undefined, whole: boolean) => void)[]
+  /** Whom to tell of its end. */
+  endings: Ending[]
 }
 
 /** `waiting`: for a request. `asked`: one is on its way. `leaving`: the last answer was given. `over`: closed, or somebody else's. */
 type State = 'waiting' | 'asked' | 'leaving' | 'over'
 
-/** A connection whose requests have been ordinary so far. One at a time: what is pipelined waits in the order in which it came. */
-export interface PlainConnection {
+/** A connection whose requests have been ordinary so far. One at a time: what is pipelined waits in the order in which it came. As a task it looks at what has arrived. */
+export interface PlainConnection extends Task {
   readonly socket: Socket
   readonly peer: string | undefined
   readonly encrypted: boolean
@@ -55,7 +56,6 @@ export interface PlainConnection {
   turn: Turn | undefined
   /** Its bytes are looked at once in a turn of the event loop, when all of them are here. */
   due: boolean
-  readonly look: () => void
   /** Stops listening. */
   detach: () => void
 }
@@ -67,6 +67,7 @@ const MAX_PIECES = 8
 /** How long an unread request is read and thrown away, so that the client gets to read the answer. */
 const LINGER_MS: DurationMs = 1_000
 
+const NOBODY: Ending[] = []
 const BLANK_LINE = '\r\n\r\n'
 /** What has begun as an ordinary head and may go on as one: whoever waits for the end of anything else may wait in vain. */
 const BEGINNING = /^[A-Z](?:[\t\x20-\x7e\x80-\xff]|\r\n|\r$)*$/
@@ -85,7 +86,7 @@ function begin(connection: PlainConnection, head: RequestHead, bytes: Buffer, at
   const { length, keepAlive } = head.fields
   const end = Math.min(bytes.length, at + length)
   const turn: Turn = {
-    connection, head, left: length - (end - at), arrived: end > at ? bytes.subarray(at, end) : undefined, stream: undefined, status: undefined, last: !keepAlive, over: false, done: [],
+    connection, head, left: length - (end - at), arrived: end > at ? bytes.subarray(at, end) : undefined, stream: undefined, status: undefined, last: !keepAlive, over: false, endings: NOBODY,
   }
   connection.fields = head.fields
   connection.held = end < bytes.length ? bytes.subarray(end) : undefined
@@ -147,7 +148,7 @@ function discard({ socket, turn }: PlainConnection, bytes: number): void {
 function lookSoon(connection: PlainConnection): void {
   if (connection.due) return
   connection.due = true
-  afterReading(connection.look)
+  afterReading(connection)
 }
 
 function look(connection: PlainConnection): void {
@@ -179,10 +180,16 @@ export function streamOf(turn: Turn): BodyStream {
   return stream
 }
 
+/** Most requests have one: no room is made for more. */
+export function addEnding(turn: Turn, ending: Ending): void {
+  if (turn.endings === NOBODY) turn.endings = [ending]
+  else turn.endings.push(ending)
+}
+
 function tell(turn: Turn, whole: boolean): void {
   if (turn.over) return
   turn.over = true
-  for (const then of turn.done) then(turn.status, whole)
+  for (const ending of turn.endings) ending.done(turn.status, whole)
 }
 
 /**
@@ -199,10 +206,10 @@ function leave(connection: PlainConnection, { left }: Turn): void {
   socket.resume()
 }
 
-/** The last write of the answer of a turn is over. One that failed is told by the close of the connection. */
-export function answered(turn: Turn, error: Error | null | undefined): void {
+/** The system has all of the answer of a turn. One that it never gets is told by the close of the connection. */
+export function answered(turn: Turn): void {
   const { connection } = turn
-  if (turn.over || error) return
+  if (turn.over) return
   tell(turn, true)
   if (turn.last) return leave(connection, turn)
   connection.turn = undefined
@@ -233,7 +240,7 @@ export function readPlainly(settings: PlainSettings): PlainConnection {
   const end = (): void => void socket.end()
   const error = (): void => undefined
   const connection: PlainConnection = {
-    ...settings, state: 'waiting', held: undefined, pieces: 0, since: performance.now(), requests: 0, fields: undefined, turn: undefined, due: false, look: () => look(connection),
+    ...settings, state: 'waiting', held: undefined, pieces: 0, since: performance.now(), requests: 0, fields: undefined, turn: undefined, due: false, run: () => look(connection),
     detach: () => void socket.off('data', data).off('close', close).off('end', end).off('error', error),
   }
   socket.on('data', data).on('close', close).on('end', end).on('error', error)

@@ -4,11 +4,10 @@ import type { UpstreamConnection } from './engine.ts'
 
 /** The connections to one upstream, one request each at a time. */
 export interface UpstreamPool {
-  /**
-   * Asks for a connection; `ready` is called with it at once or when one is given back, and must `release` it in the end.
-   * Gives the way to withdraw, or undefined when `ready` was called already.
-   */
-  readonly acquire: (ready: (connection: UpstreamConnection) => void) => (() => void) | undefined
+  /** Takes a connection, which must be released in the end; undefined when all are in use. */
+  readonly take: () => UpstreamConnection | undefined
+  /** Waits for one: `ready` is called with it when one is given back, and must release it in the end. Gives the way to withdraw. */
+  readonly wait: (ready: (connection: UpstreamConnection) => void) => () => void
   readonly release: (connection: UpstreamConnection) => void
   /** Closes what is idle now and the rest as it is given back; requests that still hold the pool are served. */
   readonly retire: () => void
@@ -38,14 +37,10 @@ export function createPool(settings: UpstreamSettings): UpstreamPool {
   }
 
   return {
-    acquire: (ready) => {
-      const connection = idle.pop() ?? (all.size < settings.maxConnections ? open() : undefined)
-      if (!connection) {
-        waiting.add(ready)
-        return () => waiting.delete(ready)
-      }
-      ready(connection)
-      return undefined
+    take: () => idle.pop() ?? (all.size < settings.maxConnections ? open() : undefined),
+    wait: (ready) => {
+      waiting.add(ready)
+      return () => waiting.delete(ready)
     },
     release: (connection) => {
       const [next] = waiting

@@ -41,7 +41,7 @@ function withAside({ request }: Pick<ListenerEvents, 'request'>, aside: Aside, {
   return (client) => {
     if (!aside.takes(client.message.url ?? '')) return request(client)
     inFlight.enter()
-    client.onDone(inFlight.leave)
+    client.onDone({ done: inFlight.leave })
     aside.answer(client, { last: isDraining(), overloaded: inFlight.count() > (listener.maxInFlight ?? MAX_IN_FLIGHT), maxHeaders: listener.maxHeaders })
   }
 }

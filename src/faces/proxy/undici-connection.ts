@@ -21,7 +21,7 @@ function createConnect(settings: UpstreamSettings, onOpen: (socket: Socket) => v
     const { servername: _chosenByRequest, ...rest } = options
     open(isIP(name) === 0 ? { ...rest, servername: name } : rest, (...[error, socket]) => {
       if (error) return callback(error, null)
-      afterOneTurn(() => {
+      afterOneTurn({ run: () => {
         const spoke = socket.readableLength > 0
         if (!spoke && !socket.destroyed) {
           onOpen(socket)
@@ -29,7 +29,7 @@ function createConnect(settings: UpstreamSettings, onOpen: (socket: Socket) => v
         }
         socket.destroy()
         callback(spoke ? new UpstreamProtocolError('spoke before it was asked') : (socket.errored ?? new UpstreamProtocolError('closed at once')), null)
-      })
+      } })
     })
   }
 }
@@ -55,7 +55,7 @@ const rawOf = ({ rawHeaders }: Dispatcher.DispatchController): readonly (string 
 function handlerOf(events: AnswerEvents, failed: () => boolean): Dispatcher.DispatchHandler {
   return {
     onRequestStart: (controller) => events.started({ abort: (reason) => controller.abort(reason), pause: () => controller.pause(), resume: () => controller.resume() }),
-    onResponseStarted: events.answered,
+    onResponseStarted: () => events.answered(),
     onResponseStart: (controller, status, _headers, message) => events.head(status, message, rawOf(controller)),
     onResponseData: (_controller, chunk) => events.data(chunk),
     // A reset ends an answer without a length like a clean close does, for the library (T12); not for the client.

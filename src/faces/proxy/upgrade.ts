@@ -73,8 +73,11 @@ export function createUpgrade(parts: FaceParts, tunnels: Tunnels): Upgrade {
       refuse(upgrading, { denial: { kind: 'denial', code: 'internal' }, requestId: randomUUID(), limits: [] })
       socket.end()
     }
-    judge({ asking: { message: incoming, peer: parts.peers.of(incoming.socket), encrypted: isEncrypted(incoming.socket) }, parts, gateway: upgrading.gateway, upgrade }, (judged) => {
-      if (!upgrading.early.gone()) act(upgrading, judged, open).catch(faulted)
+    judge({
+      asking: { message: incoming, peer: parts.peers.of(incoming.socket), encrypted: isEncrypted(incoming.socket) }, parts, gateway: upgrading.gateway, upgrade,
+      act: (judged) => {
+        if (!upgrading.early.gone()) act(upgrading, judged, open).catch(faulted)
+      },
     })
   }
 
