@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Extraction, Found } from '../model/credential.ts'
+import type { Extraction } from '../model/credential.ts'
+import type { Memory } from '../model/memory.ts'
 import { request } from '../../test/support/described.ts'
 import { challengeOf, cookiesOf, createExtract, locationsOf, type Carrier } from './carriers.ts'
 
@@ -118,8 +119,8 @@ describe('cookies', () => {
 
 describe('fields that are said again', () => {
   const connection = () => {
-    const extractions = new Map<object, Found>()
-    return (headers: Record<string, string | string[]>) => ({ ...request({ headers }), extractions })
+    const memory: Memory = new Map()
+    return (headers: Record<string, string | string[]>) => ({ ...request({ headers }), memory })
   }
 
   it('are looked through once by each authenticator, whatever the others of the request hold', () => {

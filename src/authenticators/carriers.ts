@@ -1,6 +1,7 @@
 import { withoutBlanksBehind } from '../base/blanks.ts'
 import type { Credential, CredentialLocation, Extraction, Found } from '../model/credential.ts'
 import type { Challenge } from '../model/denial.ts'
+import { remember } from '../model/memory.ts'
 import type { HeaderMap, RequestDescription } from '../model/request.ts'
 import { bearerOf, soleValueOf, type BearerScheme, type Held } from './bearer.ts'
 
@@ -92,12 +93,13 @@ export function createExtract(carriers: readonly Carrier[], recognises: (value: 
     }
     return decided ?? foreign
   }
-  return ({ headers, extractions }) => {
-    if (!extractions) return find(headers)
-    const known = extractions.get(places)
+  return ({ headers, memory }) => {
+    if (!memory) return find(headers)
+    const known = memory.get(places) as Found | undefined
     if (known && isFoundIn(headers, fields, known)) return known.extraction
     const extraction = find(headers)
-    extractions.set(places, { lines: fields.map((field) => headers.get(field)), extraction })
+    const found: Found = { lines: fields.map((field) => headers.get(field)), extraction }
+    remember(memory, places, found)
     return extraction
   }
 }

@@ -20,7 +20,7 @@ export function createIdentityMutator(headers: readonly (readonly [name: string,
 }
 
 /** Names of the request's cookies that a carrier means; a trailing `*` stands for chunk suffixes. */
-function cookiesMeant(request: RequestDescription, pattern: string): string[] {
+function cookiesMeant(request: Pick<RequestDescription, 'headers'>, pattern: string): string[] {
   const names = (request.headers.get('cookie') ?? []).flatMap((field) => field.split(';').map((pair) => pair.slice(0, Math.max(pair.indexOf('='), 0)).trim()))
   if (!pattern.endsWith('*')) return names.filter((name) => name === pattern)
   const whole = pattern.replace(/\.?\*$/, '')

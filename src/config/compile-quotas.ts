@@ -131,6 +131,6 @@ export function compileQuota(config: QuotaConfig, path: ConfigPath, context: Quo
   const beforeAuthentication = (CLIENT_KEYS.has(config.key) || config.key.startsWith('header:') || config.key.startsWith('body.')) && typeof config.when !== 'string' && config.skip === undefined
   return {
     stage: beforeAuthentication ? 'client' : 'principal',
-    rule: { policy, cost: config.cost, partitionOf: (request, principals) => (relevant(request, principals) ? partition(request, principals) : undefined) },
+    rule: { policy, cost: config.cost, steady: !config.key.startsWith('body.') && typeof config.when !== 'object', partitionOf: (request, principals) => (relevant(request, principals) ? partition(request, principals) : undefined) },
   }
 }

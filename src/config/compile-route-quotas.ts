@@ -19,7 +19,7 @@ function compileAll(quotas: readonly QuotaConfig[], path: ConfigPath, routeId: s
 /** Limits that a credential brings along, counted per credential wherever it is used. */
 function ownQuotas(routeId: string, context: RouteContext): (principals: Principals) => readonly QuotaRule[] | undefined {
   const own = compileQuota({ name: 'own', key: 'credential', limit: 1, window: 1, cost: 1, on_store_error: 'local', shadow: false, report: 'none' }, [], { ...context, routeId })
-  return ({ primary }) => (primary.kind === 'identified' && own ? primary.quotas?.map((policy) => ({ policy, cost: 1, partitionOf: own.rule.partitionOf })) : undefined)
+  return ({ primary }) => (primary.kind === 'identified' && own ? primary.quotas?.map((policy) => ({ policy, cost: 1, steady: true, partitionOf: own.rule.partitionOf })) : undefined)
 }
 
 /**

@@ -13,5 +13,5 @@ export interface HeaderMutation {
 
 export const NO_MUTATION: HeaderMutation = { remove: [], removeCookies: [], set: [] }
 
-/** Makes a change from what was verified. Pure. */
-export type Mutator = (request: RequestDescription, principals: Principals) => HeaderMutation
+/** Makes a change from what was verified. Pure: the same fields and the same principals make the same change. */
+export type Mutator = (request: Pick<RequestDescription, 'headers'>, principals: Principals) => HeaderMutation

@@ -59,5 +59,7 @@ export interface QuotaRule {
   readonly policy: QuotaPolicy
   /** The partition of this request, or undefined when the rule does not apply to it (exempt, other method, no such field). */
   readonly partitionOf: (request: RequestDescription, principals?: Principals) => string | undefined
+  /** The partition follows from the fields, the client and the principals alone, and not from the target, the method or the body. */
+  readonly steady?: boolean
   readonly cost: number
 }

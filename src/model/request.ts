@@ -1,5 +1,5 @@
 import type { EpochMs } from '../base/time.ts'
-import type { Found } from './credential.ts'
+import type { Memory } from './memory.ts'
 
 /** Header fields by lower-case name; each value is one field line as it was sent. Never joined, so repetition stays visible. */
 export type HeaderMap = ReadonlyMap<string, readonly string[]>
@@ -52,6 +52,6 @@ export interface RequestDescription {
   readonly body?: RequestBody
   /** W3C trace id (32 hex digits), passed on or made here. */
   readonly traceId?: string | undefined
-  /** What was found last on this connection, by who looked for it; absent where nobody says the same again. */
-  readonly extractions?: Map<object, Found> | undefined
+  /** Of its connection; absent where nobody says the same again. */
+  readonly memory?: Memory | undefined
 }

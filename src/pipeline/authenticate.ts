@@ -6,6 +6,7 @@ import type { RequestDescription } from '../model/request.ts'
 import type { AuthenticatorUse, Route } from '../model/route.ts'
 import { denialOf } from './ask-denial.ts'
 import { ask, type Asking, type Refused, type Step, type Weight } from './ask.ts'
+import { samePrincipals } from './recollection.ts'
 
 export interface Authentication {
   readonly attempts: readonly Attempt[]
@@ -33,7 +34,7 @@ const isInconclusive = ({ because, presented }: Refused, undecided: Refused | un
 interface Search {
   readonly uses: readonly AuthenticatorUse[]
   readonly asking: Asking
-  readonly challenges: Route['challenges']
+  readonly route: Route
   next: number
 }
 
@@ -46,10 +47,11 @@ interface SearchAny extends Search {
 function concludedAny(search: SearchAny, use: AuthenticatorUse, step: Step): Principals | Denial | undefined {
   if (step.kind === 'principal') {
     const { authenticator: { id }, scopes } = use
-    return { primary: step.principal, byAuthenticator: new Map<string, Principal>().set(id, step.principal), requiredScopes: scopes.length === 0 ? NOBODY.requiredScopes : new Map([[id, scopes]]) }
+    const same = samePrincipals(search.asking.request, search.route, use, step.principal)
+    return same ?? { primary: step.principal, byAuthenticator: new Map<string, Principal>().set(id, step.principal), requiredScopes: scopes.length === 0 ? NOBODY.requiredScopes : new Map([[id, scopes]]) }
   }
   const inconclusive = isInconclusive(step, search.undecided)
-  if (step.kind === 'final') return denialOf(inconclusive && search.undecided ? search.undecided : step, search.challenges)
+  if (step.kind === 'final') return denialOf(inconclusive && search.undecided ? search.undecided : step, search.route.challenges)
   if (inconclusive) return undefined
   if (step.weight === 'unavailable') search.undecided ??= step
   search.speaks = remembered(search.speaks, step)
@@ -57,7 +59,7 @@ function concludedAny(search: SearchAny, use: AuthenticatorUse, step: Step): Pri
 }
 
 function authenticateAny(search: SearchAny): MaybePromise<Principals | Denial> {
-  const { uses, asking, challenges } = search
+  const { uses, asking, route: { challenges } } = search
   for (let use = uses[search.next]; use; use = uses[search.next]) {
     search.next += 1
     // A credential that was sent and not proven is never anonymous.
@@ -78,7 +80,7 @@ interface SearchAll extends Search {
 }
 
 /** Why the step ends the search, or undefined when the next one is to be asked. */
-function deniedAll({ challenges, byAuthenticator, requiredScopes }: SearchAll, { authenticator: { id }, optional, scopes }: AuthenticatorUse, step: Step): Denial | undefined {
+function deniedAll({ route: { challenges }, byAuthenticator, requiredScopes }: SearchAll, { authenticator: { id }, optional, scopes }: AuthenticatorUse, step: Step): Denial | undefined {
   if (step.kind !== 'principal') return optional && step.kind === 'next' && step.weight === 'missing' ? undefined : denialOf(step, challenges)
   byAuthenticator.set(id, step.principal)
   requiredScopes.set(id, scopes)
@@ -86,7 +88,7 @@ function deniedAll({ challenges, byAuthenticator, requiredScopes }: SearchAll, {
 }
 
 function authenticateAll(search: SearchAll): MaybePromise<Principals | Denial> {
-  const { uses, asking, challenges, primary, byAuthenticator, requiredScopes } = search
+  const { uses, asking, route: { challenges }, primary, byAuthenticator, requiredScopes } = search
   for (let use = uses[search.next]; use; use = uses[search.next]) {
     search.next += 1
     const asked = use
@@ -106,13 +108,13 @@ function authenticateAll(search: SearchAll): MaybePromise<Principals | Denial> {
  * recognises is never anonymous, and a dependency that is down is 503. At once when every answer is there at once.
  */
 export function authenticate(route: Route, request: RequestDescription, now: EpochMs): MaybePromise<Authentication> {
-  const { authentication, challenges } = route
+  const { authentication } = route
   if (authentication.mode === 'none') return UNASKED
   const attempts: Attempt[] = []
   const { mode, uses, primary } = authentication
   const asking: Asking = { request, now, attempts, found: uses.length > 1 ? new Map() : undefined }
   const result = mode === 'any'
-    ? authenticateAny({ uses, asking, challenges, next: 0, speaks: undefined, undecided: undefined })
-    : authenticateAll({ uses, asking, challenges, next: 0, primary, byAuthenticator: new Map(), requiredScopes: new Map() })
+    ? authenticateAny({ uses, asking, route, next: 0, speaks: undefined, undecided: undefined })
+    : authenticateAll({ uses, asking, route, next: 0, primary, byAuthenticator: new Map(), requiredScopes: new Map() })
   return result instanceof Promise ? result.then((late) => ({ attempts, result: late })) : { attempts, result }
 }

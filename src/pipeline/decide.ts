@@ -4,7 +4,7 @@ import type { Answer, Attempt, Decision, DecisionPoint, Deny, Match, Note } from
 import { isDenial } from '../model/denial.ts'
 import type { Limiter } from '../model/ports.ts'
 import type { Principals } from '../model/principal.ts'
-import type { ServiceLimit } from '../model/quota.ts'
+import type { Charge, QuotaRule, ServiceLimit } from '../model/quota.ts'
 import type { RequestDescription } from '../model/request.ts'
 import type { Route } from '../model/route.ts'
 import { authenticate, type Authentication } from './authenticate.ts'
@@ -15,6 +15,7 @@ import { chargesOf, limit, type Spending } from './limit.ts'
 import { matchRoute } from './match-route.ts'
 import { mutate } from './mutate.ts'
 import { preflightMethod, preflightReply } from './preflight.ts'
+import { recollect, type Recollection } from './recollection.ts'
 import type { RouteTable } from './route-table.ts'
 
 const silent: Note = () => undefined
@@ -30,7 +31,18 @@ export interface DecideSettings {
 interface Line { readonly request: RequestDescription; readonly route: Route; readonly note: Note; readonly now: EpochMs }
 
 /** Who it is, and what is known by then. */
-interface Proven { readonly principals: Principals; readonly limits: readonly ServiceLimit[]; readonly attempts: readonly Attempt[] }
+interface Proven { readonly principals: Principals; readonly limits: readonly ServiceLimit[]; readonly attempts: readonly Attempt[]; readonly recollection: Recollection }
+
+/** Stage 6: what the principals spend. */
+function principalCharges({ route, request }: Line, { principals, recollection }: Proven): readonly Charge[] {
+  if (recollection.charges) return recollection.charges
+  const rules = route.principalQuotas(principals)
+  const charges = chargesOf(rules, request, principals)
+  if (rules.every(isSteady)) recollection.charges = charges
+  return charges
+}
+
+const isSteady = ({ steady = false }: QuotaRule): boolean => steady
 
 /**
  * Builds the decision point. Read it from top to bottom: this is the product. Behind a door that answers at once the line goes on at
@@ -90,19 +102,19 @@ export function createDecisionPoint({ routes, limiter, clock }: DecideSettings):
     note('authorize', forbidden)
     if (forbidden) return { outcome: 'deny', stage: 'authorize', denial: forbidden, route, principals, limits, attempts }
 
-    const proven: Proven = { principals, limits, attempts }
-    const spent = limit(limiter, chargesOf(route.principalQuotas(principals), request, principals), now)
+    const proven: Proven = { principals, limits, attempts, recollection: recollect(request, route, principals) }
+    const spent = limit(limiter, principalCharges(line, proven), now)
     return spent instanceof Promise ? spent.then((late) => mutateNext(line, proven, late)) : mutateNext(line, proven, spent)
   }
 
-  function mutateNext({ request, route, note }: Line, { principals, limits: before, attempts }: Proven, spent: Spending): MaybePromise<Decision> {
+  function mutateNext({ request, route, note }: Line, { principals, limits: before, attempts, recollection }: Proven, spent: Spending): MaybePromise<Decision> {
     note('limit_principal', spent)
     const limits = before.length === 0 ? spent.limits : [...before, ...spent.limits]
     if (spent.denial) return { outcome: 'deny', stage: 'limit_principal', denial: spent.denial, route, principals, limits, attempts }
 
     if (route.answer) return after(route.answer(request, principals), (reply) => ({ outcome: 'answer', route, principals, reply, limits, attempts }))
 
-    const mutation = mutate(route, request, principals)
+    const mutation = (recollection.mutation ??= mutate(route, request, principals))
     note('mutate', mutation)
     return { outcome: 'allow', route, principals, mutation, limits, attempts }
   }

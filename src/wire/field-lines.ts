@@ -28,7 +28,8 @@ function knownOf(name: string): Known | undefined {
 /** Whether a text is a token, and so may be a name or a method (RFC 9110 section 5.6.2). */
 export const isWritableName = (name: string): boolean => knownOf(name) !== undefined
 
-function lineOf(name: string, value: string): string {
+/** One field line as it is written, with its CRLF. @throws {TypeError} when a part would break out of its place; a bug, since everything was checked before */
+export function fieldLine(name: string, value: string): string {
   const last = knownOf(name)
   if (!last) throw new TypeError('the name of a field breaks out of its place')
   if (last.value === value) {
@@ -51,6 +52,6 @@ function lineOf(name: string, value: string): string {
  */
 export function fieldLines(flat: readonly string[]): string {
   let lines = ''
-  for (let index = 0; index + 1 < flat.length; index += 2) lines += lineOf(flat[index] ?? '', flat[index + 1] ?? '')
+  for (let index = 0; index + 1 < flat.length; index += 2) lines += fieldLine(flat[index] ?? '', flat[index + 1] ?? '')
   return lines
 }

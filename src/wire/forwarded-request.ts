@@ -4,7 +4,7 @@ import type { WireSettings } from '../model/gateway.ts'
 import type { HeaderMap, RequestDescription } from '../model/request.ts'
 import { type ClientAddress, clientAddressOf, type TrustSettings } from './client-address.ts'
 import { headerKinds } from './header-kind.ts'
-import { collectHeaders, extractionsOf, type IncomingLines, messageMistake, methodMistake, requestIdOf, traceOf } from './incoming.ts'
+import { collectHeaders, memoryOf, type IncomingLines, messageMistake, methodMistake, requestIdOf, traceOf } from './incoming.ts'
 import { ambiguous } from './refusal.ts'
 import { targetOf } from './target.ts'
 
@@ -101,6 +101,6 @@ export function describeForwarded(message: IncomingLines, context: ForwardedCont
     client: address.client,
     upgrade: isUpgrade(asked.method, headers) ? 'websocket' : undefined,
     traceId,
-    extractions: extractionsOf(message, wire),
+    memory: memoryOf(message, wire),
   }
 }

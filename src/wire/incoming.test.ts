@@ -230,7 +230,7 @@ suite('describe on anything', () => {
 })
 
 suite('field lines that a connection says again', () => {
-  const again = (over: Partial<IncomingLines> = {}) => message({ rawHeaders: [...HOST, 'X-Forwarded-For', '198.51.100.7'], repeated: { facts: undefined, kept: { wire: undefined, extractions: new Map() } }, ...over })
+  const again = (over: Partial<IncomingLines> = {}) => message({ rawHeaders: [...HOST, 'X-Forwarded-For', '198.51.100.7'], repeated: { facts: undefined, kept: { wire: undefined, memory: new Map() } }, ...over })
 
   it('are described once; target, method and id are those of each request', () => {
     const lines = again()
@@ -249,11 +249,11 @@ suite('field lines that a connection says again', () => {
 
   it('keep what was found in them for the next request, and not under other settings', () => {
     const lines = again()
-    const { extractions } = accepted(lines)
-    expect(extractions).toBeInstanceOf(Map)
-    expect(accepted({ ...lines, rawHeaders: [...HOST], repeated: { facts: undefined, kept: lines.repeated!.kept } }).extractions).toBe(extractions)
-    expect(accepted(lines, { wire: wireSettings() }).extractions).not.toBe(extractions)
-    expect(accepted(message({ rawHeaders: [...HOST] })).extractions).toBeUndefined()
+    const { memory } = accepted(lines)
+    expect(memory).toBeInstanceOf(Map)
+    expect(accepted({ ...lines, rawHeaders: [...HOST], repeated: { facts: undefined, kept: lines.repeated!.kept } }).memory).toBe(memory)
+    expect(accepted(lines, { wire: wireSettings() }).memory).not.toBe(memory)
+    expect(accepted(message({ rawHeaders: [...HOST] })).memory).toBeUndefined()
   })
 
   it('do not make up for a method or a target that is refused', () => {

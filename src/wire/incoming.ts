@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { EpochMs } from '../base/time.ts'
-import type { Found } from '../model/credential.ts'
 import { type Denial, isDenial } from '../model/denial.ts'
 import type { OwnedHeaders, WireSettings } from '../model/gateway.ts'
+import type { Memory } from '../model/memory.ts'
 import type { HeaderMap, RequestDescription } from '../model/request.ts'
 import { type ClientAddress, clientAddressOf } from './client-address.ts'
 import { framingOf } from './framing.ts'
@@ -27,7 +27,7 @@ export interface Repeated {
   readonly kept: Kept
 }
 
-export interface Kept { wire: WireSettings | undefined; extractions: Map<object, Found> }
+export interface Kept { wire: WireSettings | undefined; memory: Memory }
 
 interface Facts {
   /** The settings under which it follows. */
@@ -133,15 +133,15 @@ function askedTarget(message: IncomingLines, headers: HeaderMap, address: Client
   return isDenial(target) || address.host === undefined ? target : { ...target, host: address.host }
 }
 
-/** What was found last on the connection of this message. Nothing outlives the settings under which it was found. */
-export function extractionsOf({ repeated }: IncomingLines, wire: WireSettings): Map<object, Found> | undefined {
+/** The memory of the connection of this message. Nothing outlives the settings under which it was found. */
+export function memoryOf({ repeated }: IncomingLines, wire: WireSettings): Memory | undefined {
   if (!repeated) return undefined
   const { kept } = repeated
   if (kept.wire !== wire) {
     kept.wire = wire
-    kept.extractions = new Map()
+    kept.memory = new Map()
   }
-  return kept.extractions
+  return kept.memory
 }
 
 /** What the field lines say, or why they cannot be believed. The peer is the same for all messages of a connection. */
@@ -187,6 +187,6 @@ export function describe(message: IncomingLines, context: IncomingContext): Requ
     client: address.client,
     upgrade: context.upgrade ? 'websocket' : undefined,
     traceId,
-    extractions: extractionsOf(message, wire),
+    memory: memoryOf(message, wire),
   }
 }

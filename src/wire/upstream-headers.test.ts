@@ -11,15 +11,17 @@ import { type UpstreamHeadersInput, upstreamHeaders } from './upstream-headers.t
 const NO_ROUTE_HEADERS = { set: [], remove: [] } as const
 const VERIFIED = { ...NO_MUTATION, set: [['X-User-Id', 'verified']] } as const
 
-type Over = Partial<Omit<UpstreamHeadersInput, 'request' | 'rawHeaders'>> & { readonly peer?: string; readonly encrypted?: boolean; readonly host?: string }
+type Over = Partial<Omit<UpstreamHeadersInput, 'request' | 'rawHeaders'>> & { readonly peer?: string; readonly encrypted?: boolean; readonly host?: string; readonly onStripped?: (name: string) => void }
 
 /** The list for a request with these lines, after `describe` accepted it. */
-function sent(lines: readonly string[], { peer = '203.0.113.9', encrypted = false, host = 'api.test', ...over }: Over = {}): string[] {
+function sent(lines: readonly string[], { peer = '203.0.113.9', encrypted = false, host = 'api.test', onStripped, ...over }: Over = {}): string[] {
   const wire = over.wire ?? wireSettings()
   const rawHeaders = ['Host', host, ...lines]
   const request = describeRequest({ method: 'GET', url: '/x', httpVersion: '1.1', rawHeaders }, { wire, peer, encrypted, now: 0, upgrade: over.upgrade ?? false, maxHeaders: 500 })
   if (isDenial(request)) throw new Error(`refused: ${JSON.stringify(request)}`)
-  return upstreamHeaders({ request, rawHeaders, wire, mutation: NO_MUTATION, routeHeaders: NO_ROUTE_HEADERS, upstreamHost: host, framing: { kind: 'none' }, ...over })
+  const { flat, stripped } = upstreamHeaders({ request, rawHeaders, wire, mutation: NO_MUTATION, routeHeaders: NO_ROUTE_HEADERS, upstreamHost: host, framing: { kind: 'none' }, ...over })
+  for (const name of stripped) onStripped?.(name)
+  return flat
 }
 
 const pairs = (list: readonly string[]): [string, string][] => list.flatMap((name, index) => (index % 2 === 0 ? [[name, list[index + 1]!]] : []))

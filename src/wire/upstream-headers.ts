@@ -22,8 +22,6 @@ export interface UpstreamHeadersInput {
   readonly framing: Framing
   /** A WebSocket handshake is going out. */
   readonly upgrade?: boolean
-  /** Told once for every line of a claimed identity header that was removed; gets the folded name of the identity header. */
-  readonly onStripped?: (identityHeaderName: string) => void
 }
 
 /** Pseudonym in `Via` (RFC 9110 section 7.6.3). */
@@ -95,13 +93,24 @@ const isTrace = (folded: string): boolean => folded === 'traceparent' || folded 
 const staysBehind = (folded: string, { route, mutated, gone, keepsTrace }: Plan): boolean =>
   gone.includes(folded) || mutated.includes(folded) || route.replaced.has(folded) || (!keepsTrace && isTrace(folded))
 
+/** A list of what the upstream sees, and what it is made of besides the fields of the client and who was proven. */
+export interface UpstreamHeaders {
+  /** Flat: name, value, name, value, … */
+  readonly flat: string[]
+  /** Index of the value of the request id of ours, and of the trace that begins here; -1 where there is none. */
+  idAt: number
+  traceAt: number
+  /** Folded names of the claimed identity headers that were removed, one for each line. */
+  readonly stripped: string[]
+}
+
 /** The client's own lines that may pass, in order and byte for byte. */
-function pushClientLines(out: string[], { rawHeaders, mutation, upgrade = false, onStripped }: UpstreamHeadersInput, plan: Plan): void {
+function pushClientLines({ flat: out, stripped: claims }: UpstreamHeaders, { rawHeaders, mutation, upgrade = false }: UpstreamHeadersInput, plan: Plan): void {
   const { kind } = plan
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? ''
     const { lower, folded, stripped, identity, handshake } = kind(name)
-    if (identity !== undefined) onStripped?.(identity)
+    if (identity !== undefined) claims.push(identity)
     if (stripped || (handshake && !upgrade) || staysBehind(folded, plan)) continue
     const value = lower === 'cookie' ? withoutCookies(rawHeaders[index + 1] ?? '', mutation.removeCookies) : rawHeaders[index + 1]
     if (value !== undefined) out.push(name, value)
@@ -125,18 +134,18 @@ function forwardedValue({ client, target }: RequestDescription): string {
 }
 
 /** What we verified or made ourselves, replacing what the client said (T25). Gives way to what a route or a mutator writes. */
-function pushVerified(out: string[], { request, wire }: UpstreamHeadersInput, { route, mutated, keepsTrace }: Plan): void {
+function pushVerified(made: UpstreamHeaders, { request, wire }: UpstreamHeadersInput, { route, mutated, keepsTrace }: Plan): void {
+  const { flat: out } = made
   const { client, target, id, traceId } = request
   const contested = route.contested || mutated.some((folded) => VERIFIED.has(folded))
-  const push = (name: string, folded: string, value: string): void => {
-    if (!contested || (!route.replaced.has(folded) && !mutated.includes(folded))) out.push(name, value)
-  }
+  /** Gives where the value stands. */
+  const push = (name: string, folded: string, value: string): number => (contested && (route.replaced.has(folded) || mutated.includes(folded)) ? -1 : out.push(name, value) - 1)
   push('X-Forwarded-For', 'x-forwarded-for', namedIp(client.ip))
   push('X-Forwarded-Proto', 'x-forwarded-proto', target.scheme)
   push('X-Forwarded-Host', 'x-forwarded-host', target.host)
   push('Forwarded', 'forwarded', forwardedValue(request))
-  push('X-Request-Id', 'x-request-id', id)
-  if (traceId !== undefined && !keepsTrace) push('traceparent', 'traceparent', traceparentOf(traceId))
+  made.idAt = push('X-Request-Id', 'x-request-id', id)
+  if (traceId !== undefined && !keepsTrace) made.traceAt = push('traceparent', 'traceparent', traceparentOf(traceId))
   if (wire.via) out.push('Via', VIA)
 }
 
@@ -154,13 +163,14 @@ function pushMutation(out: string[], { mutation: { set } }: UpstreamHeadersInput
  * client's fields pass unless something here takes them away; framing, `Host` and forwarding fields are written from what was
  * verified; the route's fields follow, and identity headers come last, so that nothing can replace them.
  */
-export function upstreamHeaders(input: UpstreamHeadersInput): string[] {
+export function upstreamHeaders(input: UpstreamHeadersInput): UpstreamHeaders {
   const plan = planOf(input)
   const out: string[] = ['Host', input.upstreamHost]
-  pushClientLines(out, input, plan)
+  const made: UpstreamHeaders = { flat: out, idAt: -1, traceAt: -1, stripped: [] }
+  pushClientLines(made, input, plan)
   pushFraming(out, input)
-  pushVerified(out, input, plan)
+  pushVerified(made, input, plan)
   for (const [name, value] of plan.route.set) if (!plan.mutated.includes(plan.kind(name).folded)) out.push(name, value)
   pushMutation(out, input, plan)
-  return out
+  return made
 }

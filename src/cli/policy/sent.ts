@@ -33,6 +33,6 @@ export function sentOf(request: RequestDescription, rawHeaders: readonly string[
   }
   const settings = gateway.upstreams.get(decision.route.upstreamId)
   const upstreamHost = settings === undefined || settings.host === 'preserve' ? request.target.host : new URL(settings.origin).host
-  const flat = upstreamHeaders({ request, rawHeaders, wire: gateway.wire, mutation: decision.mutation, routeHeaders: decision.route.requestHeaders, upstreamHost, framing: { kind: 'none' } })
+  const { flat } = upstreamHeaders({ request, rawHeaders, wire: gateway.wire, mutation: decision.mutation, routeHeaders: decision.route.requestHeaders, upstreamHost, framing: { kind: 'none' } })
   return { path: pathOf(request, decision, settings?.basePath ?? ''), headers: collected(pairsOf(flat)) }
 }

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { upstream } from '../../../test/support/gateway.ts'
+import { headerLines } from '../../wire/header-lines.ts'
 import { createConnection } from './connection.ts'
 import type { AnswerControl, UpstreamConnection } from './engine.ts'
 
@@ -12,7 +13,7 @@ interface Asked { readonly control: AnswerControl; readonly body: Promise<string
 function ask(connection: UpstreamConnection, path: string, atEnd: (control: AnswerControl) => void = () => undefined): Asked {
   let held: AnswerControl | undefined
   let text = ''
-  const body = new Promise<string>((resolve, reject) => connection.dispatch({ method: 'GET', path, headers: ['Host', 'a'], reset: false }, {
+  const body = new Promise<string>((resolve, reject) => connection.dispatch({ method: 'GET', path, headers: headerLines(['Host', 'a']), reset: false }, {
     started: (control) => {
       held = control
       connection.carry()

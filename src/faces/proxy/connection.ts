@@ -10,7 +10,7 @@ function createLaterConnection(settings: UpstreamSettings): UpstreamConnection {
   return {
     dispatch: (request, events) => {
       if (made) made.dispatch(request, events)
-      else void loading.then((connection) => connection.dispatch(request, events)).catch(events.failed)
+      else void loading.then((connection) => connection.dispatch(request, events)).catch((error: unknown) => events.failed(error))
     },
     carry: () => made?.carry() ?? 0,
     destroy: async () => (await loading).destroy(),

@@ -1,12 +1,13 @@
 import type { Readable } from 'node:stream'
+import type { HeaderLines } from '../../wire/header-lines.ts'
 
 /** A request for an upstream, every byte of its head decided. */
 export interface UpstreamRequest {
   readonly method: string
   /** The request target, as it is written. */
   readonly path: string
-  /** Flat; without framing but `Content-Length`, without fields of the connection. */
-  readonly headers: readonly string[]
+  /** Without framing but `Content-Length`, without fields of the connection. */
+  readonly headers: HeaderLines
   /** Absent: none. A stream without a `Content-Length` in `headers` is sent chunked. */
   readonly body?: Buffer | Readable | undefined
   /** The connection is not to be used again. */

@@ -5,7 +5,7 @@ import type { UpstreamSettings } from '../../model/gateway.ts'
 import { answerHeaders } from '../../wire/answer-headers.ts'
 import { causeOf, ExchangeEnded, failureOf } from './failure.ts'
 import type { Handshake } from './handshake.ts'
-import { outboundHeaders, outboundPath } from './outbound.ts'
+import { outboundLines, outboundPath } from './outbound.ts'
 import { mistakeIn, relayAnswer } from './other-answer.ts'
 import { firstExpiry } from './proof-end.ts'
 import type { Tunnels } from './tunnels.ts'
@@ -88,7 +88,7 @@ export function openTunnel(allowed: Allowed, handshake: Handshake, tunnels: Tunn
     client,
     upstream,
     path: outboundPath(errand),
-    headers: outboundHeaders(allowed, errand, true),
+    headers: outboundLines(allowed, errand, true).list(),
     added: answerHeaders(decision, { wire: gateway.wire, requestId: request.id, now: parts.clock(), origin }),
     onError: (error: unknown) => fail(shaking, error),
     onAnswer: (answer: IncomingMessage) => takeAnswer(shaking, answer),

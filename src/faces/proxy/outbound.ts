@@ -2,7 +2,7 @@ import type { Allow } from '../../model/decision.ts'
 import type { UpstreamSettings } from '../../model/gateway.ts'
 import type { RequestDescription } from '../../model/request.ts'
 import type { Framing } from '../../wire/framing.ts'
-import { upstreamHeaders } from '../../wire/upstream-headers.ts'
+import { type HeaderLines, upstreamLines } from '../../wire/header-lines.ts'
 import type { Exchange } from './exchange.ts'
 
 /** An allowed request and where it goes. */
@@ -32,8 +32,8 @@ function hostOf(settings: UpstreamSettings): string {
 }
 
 /** The header list for the upstream, made in one place for requests and upgrades alike (T4). */
-export function outboundHeaders({ incoming, gateway, parts }: Pick<Exchange, 'incoming' | 'gateway' | 'parts'>, { request, decision, settings, framing }: Errand, upgrade = false): string[] {
-  return upstreamHeaders({
+export function outboundLines({ incoming, gateway, parts }: Pick<Exchange, 'incoming' | 'gateway' | 'parts'>, { request, decision, settings, framing }: Errand, upgrade = false): HeaderLines {
+  return upstreamLines({
     request,
     rawHeaders: incoming.rawHeaders,
     wire: gateway.wire,
@@ -42,8 +42,7 @@ export function outboundHeaders({ incoming, gateway, parts }: Pick<Exchange, 'in
     upstreamHost: settings.host === 'preserve' ? request.target.host : hostOf(settings),
     framing,
     upgrade,
-    onStripped: parts.observer.stripped,
-  })
+  }, parts.observer.stripped)
 }
 
 /** undici refuses the field, and writes it itself for a body without a length. */

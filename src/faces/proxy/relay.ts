@@ -3,9 +3,10 @@ import type { Allow } from '../../model/decision.ts'
 import type { UpstreamSettings } from '../../model/gateway.ts'
 import type { RequestDescription } from '../../model/request.ts'
 import { type Framing, framingOf } from '../../wire/framing.ts'
+import { headerLines } from '../../wire/header-lines.ts'
 import { type AttemptSettings, CLIENT_LEFT, startAttempt, tooLarge } from './attempt.ts'
 import type { Exchange } from './exchange.ts'
-import { type Errand, outboundHeaders, outboundPath, withoutTransferCoding } from './outbound.ts'
+import { type Errand, outboundLines, outboundPath, withoutTransferCoding } from './outbound.ts'
 import { refuse, type Refusal } from './refuse.ts'
 
 /** Asking again may repeat the effect of other methods (RFC 9110 section 9.2.2). */
@@ -29,11 +30,11 @@ function errandOf(exchange: Exchange, request: RequestDescription, decision: All
 /** What is the same for both attempts. A connection that carried chunks is not used again: their end is where desyncs live (T12). */
 function dispatchOptions(exchange: Exchange, errand: Errand): AttemptSettings['options'] {
   const { request, settings, framing } = errand
-  const headers = outboundHeaders(exchange, errand)
+  const headers = outboundLines(exchange, errand)
   return {
     path: outboundPath(errand),
     method: request.method,
-    headers: framing.kind === 'chunked' ? withoutTransferCoding(headers) : headers,
+    headers: framing.kind === 'chunked' ? headerLines(withoutTransferCoding(headers.list())) : headers,
     reset: framing.kind === 'chunked' || !settings.keepAlive,
   }
 }

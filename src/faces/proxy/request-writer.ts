@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { fieldLines, isWritableName } from '../../wire/field-lines.ts'
+import { isWritableName } from '../../wire/field-lines.ts'
 import type { UpstreamRequest } from './engine.ts'
 
 const TARGET = /^[\x21-\x7e]+$/
@@ -13,10 +13,10 @@ const TARGET = /^[\x21-\x7e]+$/
 export function requestHead({ method, path, headers }: UpstreamRequest, framing: '' | 'chunked', close: boolean): string {
   if (!isWritableName(method) || !TARGET.test(path)) throw new TypeError('the first line of a request breaks out of its place')
   const chunked = framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : ''
-  return `${method} ${path} HTTP/1.1\r\n${fieldLines(headers)}${chunked}${close ? 'Connection: close\r\n\r\n' : 'Connection: keep-alive\r\n\r\n'}`
+  return `${method} ${path} HTTP/1.1\r\n${headers.text()}${chunked}${close ? 'Connection: close\r\n\r\n' : 'Connection: keep-alive\r\n\r\n'}`
 }
 
-export const isSized = ({ headers }: UpstreamRequest): boolean => headers.some((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-length')
+export const isSized = ({ headers }: UpstreamRequest): boolean => headers.list().some((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-length')
 
 export interface BodyProgress {
   readonly chunked: boolean

@@ -84,7 +84,7 @@ export function createUndiciConnection(settings: UpstreamSettings): UpstreamConn
   return {
     dispatch: ({ headers, method, path, body, reset }, events) => {
       // Told nothing, the library knows itself when not to use a connection again.
-      const send = (): unknown => client.dispatch({ path, ...(body !== undefined && { body }), ...(reset && { reset }), method: method as Dispatcher.HttpMethod, headers: [...headers], ...servername }, handlerOf(events, () => Boolean(socket?.errored)))
+      const send = (): unknown => client.dispatch({ path, ...(body !== undefined && { body }), ...(reset && { reset }), method: method as Dispatcher.HttpMethod, headers: [...headers.list()], ...servername }, handlerOf(events, () => Boolean(socket?.errored)))
       // One immediate here; the other one is undici's own, which alone is not enough: from the poll phase it comes too early.
       if (carried > 0 && socket?.destroyed === false) setImmediate(send)
       else send()

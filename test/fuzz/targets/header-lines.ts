@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { isDenial } from '../../../src/model/denial.ts'
+import type { Memory } from '../../../src/model/memory.ts'
+import { fieldLines } from '../../../src/wire/field-lines.ts'
+import { upstreamLines } from '../../../src/wire/header-lines.ts'
 import { describe } from '../../../src/wire/incoming.ts'
 import { SHIPPED_OWNED_NAMES } from '../../../src/wire/owned-names.ts'
-import { upstreamHeaders } from '../../../src/wire/upstream-headers.ts'
+import { upstreamHeaders, type UpstreamHeadersInput } from '../../../src/wire/upstream-headers.ts'
 import { wireSettings } from '../../support/wire-settings.ts'
 import { fuzzTarget } from '../fuzz-target.ts'
 
@@ -50,6 +53,20 @@ function passing(lines: readonly Line[]): Line[] {
   })
 }
 
+/** What is remembered of a list is what it would be anew, also for the next request of the connection. */
+function checkRemembered(asked: UpstreamHeadersInput): void {
+  const memory: Memory = new Map()
+  for (const id of ['first', 'second', 'third']) {
+    const next = { ...asked, framing: { kind: 'none' } as const, request: { ...asked.request, id } }
+    const told: string[] = []
+    const lines = upstreamLines({ ...next, request: { ...next.request, memory } }, (name) => told.push(name))
+    const { flat, stripped } = upstreamHeaders(next)
+    assert.deepEqual(lines.list(), flat)
+    assert.equal(lines.text(), fieldLines(flat))
+    assert.deepEqual(told, stripped)
+  }
+}
+
 function check(input: Input): string {
   const { lines, method, alias } = input
   const wire = settings[alias]
@@ -57,8 +74,9 @@ function check(input: Input): string {
   const request = describe({ method, url: '/x', httpVersion: '1.1', rawHeaders }, { wire, peer: '192.0.2.7', encrypted: false, now: 0, upgrade: false, maxHeaders: 100 })
   assert.equal(!isDenial(request), isPlain(input))
   if (isDenial(request)) return 'refused'
-  const stripped: string[] = []
-  const out = upstreamHeaders({ request, rawHeaders, wire, mutation: { remove: ['X-Api-Key'], removeCookies: [], set: [['X-User-Id', 'alice']] }, routeHeaders: { set: [], remove: [] }, upstreamHost: request.target.host, framing: { kind: 'chunked' }, onStripped: (name) => stripped.push(name) })
+  const asked: UpstreamHeadersInput = { request, rawHeaders, wire, mutation: { remove: ['X-Api-Key'], removeCookies: [], set: [['X-User-Id', 'alice']] }, routeHeaders: { set: [], remove: [] }, upstreamHost: request.target.host, framing: { kind: 'chunked' } }
+  const { flat: out, stripped } = upstreamHeaders(asked)
+  checkRemembered(asked)
   const { host } = request.target
   const pass = passing(lines).filter(([name]) => folded(name) !== 'x-api-key')
   const forwarded = host.includes(':') ? `"${host}"` : host
