@@ -1,6 +1,8 @@
+import { array, assert, constantFrom, property, record as recordOfEach } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Attempt, Decision } from '../model/decision.ts'
 import type { DecidedEvent } from '../model/event.ts'
+import type { Memory } from '../model/memory.ts'
 import type { IdentifiedPrincipal, Principal, Principals } from '../model/principal.ts'
 import type { RequestDescription } from '../model/request.ts'
 import { createAuditLog } from './audit-log.ts'
@@ -120,6 +122,27 @@ describe('an audit record', () => {
 
   it('holds at most 1 KiB of path', () => {
     expect(String(recordOf({ request: { ...REQUEST, target: { ...REQUEST.target, path: `/${'x'.repeat(9_000)}` } }, decision: allowed(ALICE) }).record['url.path'])).toHaveLength(1_025)
+  })
+})
+
+describe('records of requests that come over one connection', () => {
+  it('are those that each would have by itself', () => {
+    const people = [ALICE, { ...ALICE, subject: 'bob' }].map(principalsOf)
+    const routes = ['orders', 'bills'].map((id) => ({ id }))
+    const clients = ['203.0.113.7', '203.0.113.8'].map((ip) => ({ ip, peer: ip, trustedHops: 0, partition: ip }))
+    const attempts: readonly (readonly Attempt[])[] = [[TRIED[1]!], TRIED, [TRIED[1]!, { authenticatorId: 'idp', kind: 'jwt', outcome: 'authenticated' }], [{ ...TRIED[1]!, outcome: 'rejected', reason: 'key_unknown' }]]
+    const step = recordOfEach({
+      principals: constantFrom(...people), route: constantFrom(...routes), client: constantFrom(...clients), tried: constantFrom(...attempts), face: constantFrom('proxy', 'forward_auth'), outcome: constantFrom('allow', 'allow', 'answer', 'deny'),
+      observed: constantFrom(undefined, undefined, { stage: 'authorize', denial: { kind: 'denial', code: 'forbidden', rule: 'scopes' } }),
+    })
+    assert(property(array(step, { minLength: 2, maxLength: 20 }), (steps) => {
+      const memory: Memory = new Map()
+      for (const { principals, route, client, tried, face, outcome, observed } of steps) {
+        const decision = { outcome, limits: [], attempts: tried, principals, route, reply: { status: 200 }, stage: 'authorize', denial: { kind: 'denial', code: 'forbidden', rule: 'scopes' }, ...(observed && { observed }) } as unknown as Decision
+        const event = { face, decision, request: { ...REQUEST, client } } as const
+        expect(recordOf({ ...event, request: { ...event.request, memory } }).line).toBe(recordOf(event).line)
+      }
+    }), { numRuns: 300 })
   })
 })
 

@@ -2,7 +2,10 @@ import type { EpochMs } from '../base/time.ts'
 import type { Attempt, Decision } from '../model/decision.ts'
 import type { Denial, Evidence } from '../model/denial.ts'
 import type { AdministeredEvent, DecidedEvent } from '../model/event.ts'
-import type { Principal } from '../model/principal.ts'
+import { remember } from '../model/memory.ts'
+import type { Principal, Principals } from '../model/principal.ts'
+import type { Client } from '../model/request.ts'
+import type { Route } from '../model/route.ts'
 import { createTexts } from './known.ts'
 import type { LineWriter } from './line-writer.ts'
 import { cleaned, isPlain, jsonText, safeJson, truncated } from './safe-text.ts'
@@ -92,11 +95,36 @@ function statusOf({ decision, status }: DecidedEvent, ofDenial: AuditOptions['st
   return decision.outcome === 'deny' ? ofDenial(decision.denial) : undefined
 }
 
-/** What was asked, by whom. The path is without its query, which may hold a token; header values are never in a record. */
-function requestText({ face, request, wire }: DecidedEvent): string {
+/** What was decided, and whose request it was. */
+const aboutText = ({ face, request, wire, decision }: DecidedEvent): string => `${verdictText(decision)}${FACES[face]}${member('client.address', request?.client.ip ?? wire.peer)}`
+
+/** What was asked. The path is without its query, which may hold a token; header values are never in a record. */
+function requestText({ request, wire }: DecidedEvent): string {
   const path = request?.target.path ?? wire.path
   const query = path.indexOf('?')
-  return `${FACES[face]}${member('client.address', request?.client.ip ?? wire.peer)}${member('http.request.method', request?.method ?? wire.method)}${member('url.path', query === -1 ? path : path.slice(0, query))}${member('http.request.id', request?.id ?? wire.id)}${member('trace.id', request?.traceId)}`
+  return `${member('http.request.method', request?.method ?? wire.method)}${member('url.path', query === -1 ? path : path.slice(0, query))}${member('http.request.id', request?.id ?? wire.id)}${member('trace.id', request?.traceId)}`
+}
+
+/** The parts of a record that are the same while one connection asks on one route, and one and the same principal is proven to it at once. */
+interface Repeated { readonly face: DecidedEvent['face']; readonly route: Route; readonly principals: Principals; readonly client: Client; readonly about: string; readonly attempts: string }
+
+/** Where it stands in the memory of a connection. */
+const REPEATED = {}
+
+/** Whether nothing but the proof of one principal was looked at, and it let the request in. */
+function isPlainlyAllowed({ decision }: DecidedEvent): boolean {
+  const { attempts } = decision
+  return decision.outcome === 'allow' && decision.observed === undefined && attempts.length === 1 && attempts[0]?.outcome === 'authenticated' && attempts[0].evidence === undefined
+}
+
+function partsOf(event: DecidedEvent): Pick<Repeated, 'about' | 'attempts'> {
+  const { face, request, decision: { route, principals, attempts } } = event
+  const memory = isPlainlyAllowed(event) ? request?.memory : undefined
+  const known = memory?.get(REPEATED) as Repeated | undefined
+  if (known && known.face === face && known.route === route && known.principals === principals && known.client === request?.client) return known
+  const made = { about: aboutText(event), attempts: attemptsText(attempts) }
+  if (memory && request && route && principals) remember(memory, REPEATED, { face, route, principals, client: request.client, ...made } satisfies Repeated)
+  return made
 }
 
 /** The millisecond that was written last: under load several requests share it. */
@@ -115,10 +143,10 @@ function timeText(at: EpochMs): string {
  * per request and a serialiser that has to look at every member costs several times as much.
  */
 function decidedLine(event: DecidedEvent, ofDenial: AuditOptions['statusOf'], end: string): string {
-  const { request, decision } = event
   const status = statusOf(event, ofDenial)
   const code = status === undefined ? '' : `,"http.response.status_code":${status}`
-  return `{"@timestamp":"${timeText(request?.receivedAt ?? Date.now())}${verdictText(decision)}${requestText(event)}${code},"event.duration":${Math.round(event.durationMs * 1_000_000)},"attempts":[${attemptsText(decision.attempts)}${end}`
+  const { about, attempts } = partsOf(event)
+  return `{"@timestamp":"${timeText(event.request?.receivedAt ?? Date.now())}${about}${requestText(event)}${code},"event.duration":${Math.round(event.durationMs * 1_000_000)},"attempts":[${attempts}${end}`
 }
 
 /** Who changed what. Details are named as the act names them, below `postern.`. */

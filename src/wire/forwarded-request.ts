@@ -4,8 +4,9 @@ import type { WireSettings } from '../model/gateway.ts'
 import type { HeaderMap, RequestDescription } from '../model/request.ts'
 import { type ClientAddress, clientAddressOf, type TrustSettings } from './client-address.ts'
 import { headerKinds } from './header-kind.ts'
-import { collectHeaders, memoryOf, type IncomingLines, messageMistake, methodMistake, requestIdOf, traceOf } from './incoming.ts'
+import { collectHeaders, memoryOf, type IncomingLines, messageMistake, methodMistake, traceOf } from './incoming.ts'
 import { ambiguous } from './refusal.ts'
+import { requestIdOf } from './request-id.ts'
 import { targetOf } from './target.ts'
 
 /** What a forwarder says that its client asked for, before anybody looked at it. */

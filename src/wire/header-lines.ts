@@ -3,7 +3,7 @@ import type { HeaderMutation } from '../model/mutation.ts'
 import type { Client, RequestDescription } from '../model/request.ts'
 import { fieldLine, fieldLines } from './field-lines.ts'
 import type { Framing } from './framing.ts'
-import { traceparentOf } from './trace.ts'
+import { createSpanId, traceparentOf } from './trace.ts'
 import { upstreamHeaders, type UpstreamHeaders, type UpstreamHeadersInput } from './upstream-headers.ts'
 
 /** The header list of a request to an upstream. */
@@ -17,13 +17,19 @@ export interface HeaderLines {
 /** A list as it is. */
 export const headerLines = (flat: readonly string[]): HeaderLines => ({ list: () => flat, text: () => fieldLines(flat) })
 
-/** As it is written: up to the id, from there to the trace, and the rest. */
+/** As it is written: up to the line of the id, from there into that of the trace, and the rest. */
 interface Pieces { readonly before: string; readonly between: string; readonly behind: string }
+
+/** What stands around the trace and the span of a trace that begins here. */
+const [BEFORE_TRACE, BEHIND_SPAN] = ['traceparent: 00-', '-01\r\n']
 
 function piecesOf({ flat, idAt, traceAt }: UpstreamHeaders): Pieces {
   const [id, trace] = [idAt === -1 ? flat.length : idAt - 1, traceAt === -1 ? flat.length : traceAt - 1]
+  const [opening, closing] = traceAt === -1 ? ['', ''] : [BEFORE_TRACE, BEHIND_SPAN]
   // The id comes first where both are written.
-  return { before: fieldLines(flat.slice(0, Math.min(id, trace))), between: fieldLines(flat.slice(id + 2, Math.max(id + 2, trace))), behind: fieldLines(flat.slice(trace + 2)) }
+  const before = fieldLines(flat.slice(0, Math.min(id, trace)))
+  const between = fieldLines(flat.slice(id + 2, Math.max(id + 2, trace)))
+  return { before: idAt === -1 ? before + opening : before, between: idAt === -1 ? '' : between + opening, behind: closing + fieldLines(flat.slice(trace + 2)) }
 }
 
 /** Bytes of the body that are announced; undefined where none are. */
@@ -59,36 +65,45 @@ class Remembered {
     return rawHeaders === this.rawHeaders && mutation === this.mutation && client === this.client && target.host === this.asked && target.scheme === this.scheme && upstreamHost === this.host && lengthOf(framing) === this.length
   }
 
-  list(id: string, traceparent: string | undefined): readonly string[] {
+  list(id: string, { traceId, spanId }: Trace): readonly string[] {
     const { flat, idAt, traceAt } = this.headers
-    return flat.map((part, index) => (index === idAt ? id : index === traceAt ? (traceparent ?? part) : part))
+    return flat.map((part, index) => (index === idAt ? id : index === traceAt ? traceparentOf(traceId, spanId) : part))
   }
 
-  text(id: string, traceparent: string | undefined): string {
+  text(id: string, { traceId, spanId }: Trace): string {
     const { before, between, behind } = (this.pieces ??= piecesOf(this.headers))
     const named = this.headers.idAt === -1 ? before : before + fieldLine('X-Request-Id', id) + between
-    return traceparent === undefined ? named + behind : named + fieldLine('traceparent', traceparent) + behind
+    if (this.headers.traceAt === -1) return named + behind
+    if (!TRACE_ID.test(traceId)) throw new TypeError('the id of a trace breaks out of its place')
+    return `${named}${traceId}-${spanId}${behind}`
   }
 }
 
+/** A trace that begins here. */
+interface Trace { readonly traceId: string; readonly spanId: string }
+
+const TRACE_ID = /^[0-9a-f]{32}$/
+
 /** That list with an id and a trace. */
-class Filled implements HeaderLines {
+class Filled implements HeaderLines, Trace {
   private readonly remembered: Remembered
   private readonly id: string
-  private readonly traceparent: string | undefined
+  readonly traceId: string
+  readonly spanId: string
 
-  constructor(remembered: Remembered, { id, traceId }: RequestDescription) {
+  constructor(remembered: Remembered, { id, traceId = '' }: RequestDescription) {
     this.remembered = remembered
     this.id = id
-    this.traceparent = remembered.headers.traceAt === -1 || traceId === undefined ? undefined : traceparentOf(traceId)
+    this.traceId = traceId
+    this.spanId = remembered.headers.traceAt === -1 ? '' : createSpanId()
   }
 
   list(): readonly string[] {
-    return this.remembered.list(this.id, this.traceparent)
+    return this.remembered.list(this.id, this)
   }
 
   text(): string {
-    return this.remembered.text(this.id, this.traceparent)
+    return this.remembered.text(this.id, this)
   }
 }
 

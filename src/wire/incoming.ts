@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { EpochMs } from '../base/time.ts'
 import { type Denial, isDenial } from '../model/denial.ts'
@@ -11,6 +10,7 @@ import { handshakeMistake } from './handshake.ts'
 import { headerKinds } from './header-kind.ts'
 import { addHeader, connectionTokens, foldedName, isOwned, isToken } from './headers.ts'
 import { ambiguous } from './refusal.ts'
+import { requestIdOf } from './request-id.ts'
 import { targetOf } from './target.ts'
 import { createTraceId, traceIdOf } from './trace.ts'
 
@@ -100,15 +100,6 @@ export function messageMistake(method: string, message: IncomingLines, headers: 
   const nomination = nominationMistake(headers, context.wire.owned)
   if (nomination) return nomination
   return context.upgrade ? handshakeMistake({ method, httpVersion: message.httpVersion, headers }) : undefined
-}
-
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
-
-/** An id for this request: a trusted proxy's, when it is short and harmless, or a new one. */
-export function requestIdOf(headers: HeaderMap, trusted: boolean): string {
-  const lines = trusted ? headers.get('x-request-id') : undefined
-  const [id = ''] = lines ?? []
-  return lines?.length === 1 && REQUEST_ID.test(id) ? id : randomUUID()
 }
 
 /** The one `traceparent` line's trace, or a new one when tracing is on. */

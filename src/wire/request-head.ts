@@ -101,13 +101,22 @@ function readFields(text: string, before: RequestFields | undefined): RequestFie
 export function readRequestHead(text: string, before?: RequestFields): RequestHead | undefined {
   const first = text.indexOf('\r\n')
   const end = first === -1 ? text.length : first
-  const space = text.indexOf(' ')
-  const version = end - VERSION.length
-  const method = text.slice(0, space)
-  if (version <= space || !METHODS.has(method) || !text.startsWith(VERSION, version)) return undefined
-  const url = text.slice(space + 1, version)
-  if (!TARGET.test(url)) return undefined
   const lines = text.slice(end)
   const fields = before?.text === lines ? before : readFields(lines, before)
-  return fields && { method, url, httpVersion: '1.1', rawHeaders: fields.rawHeaders, fields, repeated: fields.repeated }
+  return fields && readRequestLine(text.slice(0, end), fields)
+}
+
+/**
+ * Reads the first line of an ordinary request.
+ *
+ * @param line  without its CRLF, Latin-1
+ * @param fields  those behind it
+ */
+export function readRequestLine(line: string, fields: RequestFields): RequestHead | undefined {
+  const space = line.indexOf(' ')
+  const version = line.length - VERSION.length
+  const method = line.slice(0, space)
+  if (version <= space || !METHODS.has(method) || !line.endsWith(VERSION)) return undefined
+  const url = line.slice(space + 1, version)
+  return TARGET.test(url) ? { method, url, httpVersion: '1.1', rawHeaders: fields.rawHeaders, fields, repeated: fields.repeated } : undefined
 }

@@ -34,8 +34,11 @@ function randomHex(digits: number): string {
 /** A new trace id: 32 hex digits. */
 export const createTraceId = (): string => randomHex(32)
 
+/** A new span id: 16 hex digits. */
+export const createSpanId = (): string => randomHex(16)
+
 /**
  * A `traceparent` for a trace that begins here. The sampled flag is set, because the usual sampler of an upstream follows its
  * parent: 00 would switch off the tracing that it had before Postern stood in front.
  */
-export const traceparentOf = (traceId: string): string => `00-${traceId}-${randomHex(16)}-01`
+export const traceparentOf = (traceId: string, spanId = createSpanId()): string => `00-${traceId}-${spanId}-01`

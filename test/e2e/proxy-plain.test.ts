@@ -85,6 +85,70 @@ describe('a head', () => {
   })
 })
 
+describe('a head that is said again', () => {
+  const AGAIN = 'X-A: b'
+
+  /** What a client hears that has sent two ordinary heads with the same fields, one after the other, and then these bytes. */
+  const third = async (port: number, bytes: string): Promise<string> => {
+    const client = rawClient(port)
+    for (const path of ['/1', '/2']) {
+      client.send(get(path, AGAIN))
+      await client.until(`"target":"${path}"`)
+    }
+    const before = client.received().length
+    client.send(bytes)
+    return (await client.ended()).slice(before)
+  }
+  /** Without what is another one each time. */
+  const compared = (text: string): string => text.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}|00-[0-9a-f-]{52}|Date: .*/g, '…')
+
+  const CASES: Readonly<Record<string, string>> = {
+    'the same': get('/3', AGAIN),
+    'with another method': get('/3', AGAIN).replace('GET', 'DELETE'),
+    'with a method that is not ordinary': get('/3', AGAIN).replace('GET', 'PURGE'),
+    'with a path that is none': get('x/3', AGAIN),
+    'with a blank in the path': get('/3 HTTP/1.1 /4', AGAIN),
+    'with another version': get('/3', AGAIN).replace('1.1', '1.0'),
+    'behind another line': get('/3', AGAIN).replace('Host', 'X-User-Id: root\r\nHost'),
+    'behind a line that ends like a first one': get('/3', AGAIN).replace('Host', 'X-User-Id: GET /4 HTTP/1.1\r\nHost'),
+    'behind an empty line': get('/3', AGAIN).replace('Host', '\r\nHost'),
+    'behind a line that is folded into the first one': get('/3', AGAIN).replace('Host', ' x HTTP/1.1\r\nHost'),
+    'behind a bare line feed': get('/3', AGAIN).replace('\r\nHost', '\nHost'),
+    'behind a bare carriage return': get('/3', AGAIN).replace('\r\nHost', '\r\rHost'),
+    'with another one behind it': get('/3', AGAIN) + get('/4', AGAIN),
+    'with a byte behind it': `${get('/3', AGAIN)}x`,
+    'with a byte less': get('/3', AGAIN).slice(0, -1),
+    'with another value of the same length': get('/3', 'X-A: c'),
+    'with other letters': get('/3', AGAIN.toLowerCase()),
+  }
+
+  it('is read as it is on a new connection, and so is what is nearly the same', async () => {
+    const { port } = await echo({ listener: { headersTimeoutMs: 500, keepAliveTimeoutMs: 100 } })
+    const heard = async (ask: (bytes: string) => Promise<string>): Promise<Record<string, string>> => Object.fromEntries(await Promise.all(Object.entries(CASES).map(async ([title, bytes]) => [title, compared(await ask(bytes))] as const)))
+    const [again, anew] = await Promise.all([heard((bytes) => third(port, bytes)), heard((bytes) => rawExchange(port, bytes))])
+    expect(again).toEqual(anew)
+    expect(new Set(Object.values(anew).map((text) => text.slice(0, 12)))).toEqual(new Set(['HTTP/1.1 200', 'HTTP/1.1 400', 'HTTP/1.1 408']))
+  })
+
+  it('but longer than heads may be, is 431', async () => {
+    const { port } = await echo({ listener: { maxHeaderSize: 4_096 } })
+    expect(await third(port, get(`/${'x'.repeat(4_100)}`, AGAIN))).toMatch(/^HTTP\/1\.1 431 /)
+  })
+
+  it('with a body, has that body', async () => {
+    const { port } = await echo()
+    const told = await echoes(port, post('abc') + post('def') + post('ghi') + post('jkl', 'Connection: close'), 4)
+    expect(told.map(({ body }) => body)).toEqual(['abc', 'def', 'ghi', 'jkl'])
+    const client = rawClient(port)
+    for (const body of ['abc', 'def', 'ghi', 'jkl']) {
+      client.send(post(body).slice(0, -3))
+      client.send(body)
+      await client.until(`"body":"${body}"`)
+    }
+    client.socket.end()
+  })
+})
+
 describe('a body', () => {
   it('that comes with its head, behind it or in pieces is the same', async () => {
     const { port } = await echo()

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../../base/time.ts'
 import type { Decision, DecisionPoint, Deny, StageName } from '../../model/decision.ts'
@@ -8,6 +7,7 @@ import type { WireSettings } from '../../model/gateway.ts'
 import type { IdentifiedPrincipal } from '../../model/principal.ts'
 import type { RequestDescription } from '../../model/request.ts'
 import { describe } from '../../wire/incoming.ts'
+import { createRequestId } from '../../wire/request-id.ts'
 import { strangeOrigin, type Strangeness } from './origin.ts'
 import type { PathTable } from './routes.ts'
 
@@ -72,10 +72,10 @@ export function createGate({ gateway, paths, own, unix, encrypted, withForm, clo
 
   const judged = async (incoming: IncomingMessage): Promise<Judged> => {
     const nowhere = checkPath(incoming, paths)
-    if (nowhere) return { requestId: randomUUID(), decision: deny('match_route', nowhere) }
+    if (nowhere) return { requestId: createRequestId(), decision: deny('match_route', nowhere) }
     const { wire, hosts, point } = gateway()
     const request = describe(incoming, { wire, peer: unix ? 'unix' : incoming.socket.remoteAddress, encrypted, now: clock(), upgrade: false, maxHeaders: MAX_HEADERS })
-    if (isDenial(request)) return { requestId: randomUUID(), decision: deny('describe', request) }
+    if (isDenial(request)) return { requestId: createRequestId(), decision: deny('describe', request) }
     const settled = (decision: Decision, described = request): Judged => ({ request: described, requestId: request.id, decision })
     const foreign = strangeOrigin(incoming, new Set(['localhost', own, ...hosts].map((host) => host.toLowerCase())))
     if (foreign) return settled(deny('check_network', strange(foreign)))
@@ -90,7 +90,7 @@ export function createGate({ gateway, paths, own, unix, encrypted, withForm, clo
     const peer = unix ? 'unix' : (incoming.socket.remoteAddress ?? '')
     const result = await judged(incoming).catch((error: unknown): Judged => {
       observer.faulted(error)
-      return { requestId: randomUUID(), decision: deny('describe', { kind: 'denial', code: 'internal' }) }
+      return { requestId: createRequestId(), decision: deny('describe', { kind: 'denial', code: 'internal' }) }
     })
     const { request, requestId, decision } = result
     const wire = { id: requestId, method: incoming.method ?? '', path: pathOf(incoming), peer }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../base/time.ts'
 import type { Decision, Deny, Reply, StageName } from '../../model/decision.ts'
 import { type Denial, isDenial } from '../../model/denial.ts'
@@ -10,6 +9,7 @@ import { answerHeaders } from '../../wire/answer-headers.ts'
 import { describeForwarded } from '../../wire/forwarded-request.ts'
 import type { IncomingLines } from '../../wire/incoming.ts'
 import { replyOf } from '../../wire/reply.ts'
+import { createRequestId } from '../../wire/request-id.ts'
 import type { Dialect, Passage } from './dialect.ts'
 import { passageOf } from './passage.ts'
 import { SECRET_HEADER, trustIn } from './trust.ts'
@@ -129,7 +129,7 @@ function countClaims({ headers }: RequestDescription, { wire: { owned } }: Gatew
 export function answerCheck(check: Check, statusOf: (conclusion: Conclusion) => number, write: (conclusion: Conclusion) => void): void {
   const { gateway, options: { observer } } = check
   const finish = (found: Judged): void => {
-    const id = found.request?.id ?? randomUUID()
+    const id = found.request?.id ?? createRequestId()
     const { judged, conclusion } = rendered(check, found, id)
     if (judged.request) countClaims(judged.request, gateway, observer)
     tell(check, judged, id, statusOf(conclusion))

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import type { Gateway } from '../../model/gateway.ts'
 import { answerHeaders } from '../../wire/answer-headers.ts'
 import type { IncomingLines } from '../../wire/incoming.ts'
+import { createRequestId } from '../../wire/request-id.ts'
 import type { Client, Ending } from './client.ts'
 import { type Exchange, type FaceParts, originOf, type Presence, type Undoing } from './exchange.ts'
 import { type Case, deny, judge, type Judged } from './judge.ts'
@@ -22,7 +22,7 @@ function act(exchange: Exchange, { request, requestId, decision, close }: Judged
 
 function failClosed(exchange: Exchange, error: unknown): void {
   exchange.parts.observer.faulted(error)
-  refuse(exchange, { denial: { kind: 'denial', code: 'internal' }, requestId: randomUUID(), limits: [], close: true })
+  refuse(exchange, { denial: { kind: 'denial', code: 'internal' }, requestId: createRequestId(), limits: [], close: true })
 }
 
 /** One request from its head to the end of its answer: counted in and out, judged, and acted upon. A client that leaves before is noticed here. */
@@ -91,7 +91,7 @@ export function createHandle(parts: FaceParts): Handle {
     expectation: (client) => {
       const exchange = new Served(client, parts)
       const denial = { kind: 'denial', code: 'request_ambiguous', part: 'expect', detail: 'expected nothing or 100-continue' } as const
-      const requestId = randomUUID()
+      const requestId = createRequestId()
       const { method = '', url = '' } = client.message
       parts.observer.decided({ face: 'proxy', wire: { id: requestId, method, path: url.split('?', 1)[0] ?? '', peer: client.peer ?? '' }, decision: deny('describe', denial), durationMs: 0 })
       refuse(exchange, { denial, requestId, limits: [], status: 417, close: true })

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { MaybePromise } from '../../base/time.ts'
 import type { Decision, Deny, Match, StageName } from '../../model/decision.ts'
 import { type Denial, isDenial } from '../../model/denial.ts'
@@ -7,6 +6,7 @@ import type { RequestDescription } from '../../model/request.ts'
 import type { BodyPolicy, Route } from '../../model/route.ts'
 import { framingOf } from '../../wire/framing.ts'
 import { describe } from '../../wire/incoming.ts'
+import { createRequestId } from '../../wire/request-id.ts'
 import type { Client } from './client.ts'
 import type { FaceParts } from './exchange.ts'
 import { readBody } from './read-body.ts'
@@ -38,7 +38,7 @@ const MAX_IN_FLIGHT = 10_000
 
 export const deny = (stage: StageName, denial: Denial, route?: Route): Deny => ({ outcome: 'deny', stage, denial, limits: [], attempts: [], ...(route ? { route } : {}) })
 
-const overloaded = (close: boolean): Judged => ({ requestId: randomUUID(), decision: deny('describe', { kind: 'denial', code: 'overloaded' }), close })
+const overloaded = (close: boolean): Judged => ({ requestId: createRequestId(), decision: deny('describe', { kind: 'denial', code: 'overloaded' }), close })
 
 const settled = (request: RequestDescription, decision: Decision): Judged => ({ request, requestId: request.id, decision, close: false })
 
@@ -72,7 +72,7 @@ function judged(what: Case): MaybePromise<Judged> {
     upgrade,
     maxHeaders: parts.listener.maxHeaders,
   })
-  if (isDenial(request)) return { requestId: randomUUID(), decision: deny('describe', request), close: true }
+  if (isDenial(request)) return { requestId: createRequestId(), decision: deny('describe', request), close: true }
   const match = gateway.point.match(request)
   if ('outcome' in match) return settled(request, match)
   const policy = policyFor(what, request, match.route)
@@ -95,7 +95,7 @@ function finish(what: Case, result: Judged, startedAt: number): void {
 
 function faulty({ parts }: Case, error: unknown): Judged {
   parts.observer.faulted(error)
-  return { requestId: randomUUID(), decision: deny('describe', { kind: 'denial', code: 'internal' }), close: true }
+  return { requestId: createRequestId(), decision: deny('describe', { kind: 'denial', code: 'internal' }), close: true }
 }
 
 const finishLater = (what: Case, result: Promise<Judged>, startedAt: number): void =>

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { Socket } from 'node:net'
 import type { Denial } from '../../model/denial.ts'
+import { createRequestId } from '../../wire/request-id.ts'
 import { writeReplyToSocket } from '../../wire/write.ts'
 import type { FaceParts } from './exchange.ts'
 import { deny } from './judge.ts'
@@ -33,7 +33,7 @@ export function createUnparsable(parts: FaceParts): (error: ParserError, socket:
       socket.destroy()
       return
     }
-    const requestId = randomUUID()
+    const requestId = createRequestId()
     const reply = refusalReply({ ...refusal, requestId, limits: [] }, { wire: parts.gateway().wire, now: parts.clock() })
     parts.observer.decided({ face: 'proxy', wire: { id: requestId, method: '', path: '', peer: parts.peers.of(socket) ?? '' }, decision: deny('describe', refusal.denial), durationMs: 0 })
     writeReplyToSocket(socket, reply)

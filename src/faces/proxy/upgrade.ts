@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { createRequestId } from '../../wire/request-id.ts'
 import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -70,7 +70,7 @@ export function createUpgrade(parts: FaceParts, tunnels: Tunnels): Upgrade {
     const upgrading: Upgrading = { incoming, client: socket, early: holdEarlyBytes(socket, head), parts, gateway: parts.gateway(), origin: originOf(incoming), startedAt: performance.now() }
     const faulted = (error: unknown): void => {
       parts.observer.faulted(error)
-      refuse(upgrading, { denial: { kind: 'denial', code: 'internal' }, requestId: randomUUID(), limits: [] })
+      refuse(upgrading, { denial: { kind: 'denial', code: 'internal' }, requestId: createRequestId(), limits: [] })
       socket.end()
     }
     judge({

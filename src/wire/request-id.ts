@@ -1,0 +1,39 @@
+import { randomFillSync } from 'node:crypto'
+import type { HeaderMap } from '../model/request.ts'
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
+
+/** A UUID of version 4 (RFC 9562 section 5.4): `x` is any digit, `y` one of 8, 9, a and b. */
+const LAYOUT = 'xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx'
+const DIGITS = '0123456789abcdef'
+
+/** Ids made in advance, as one text: one by one they cost more than the decision. Few enough that an id which is kept, and all of them with it, takes no room. */
+const AT_ONCE = 64
+const bytes = Buffer.alloc(AT_ONCE * LAYOUT.length)
+let pool = ''
+let used = 0
+
+function fill(): void {
+  randomFillSync(bytes)
+  for (let index = 0; index < bytes.length; index += 1) {
+    const place = LAYOUT[index % LAYOUT.length] ?? ''
+    const random = bytes[index] ?? 0
+    bytes[index] = place === 'x' ? DIGITS.charCodeAt(random & 15) : place === 'y' ? DIGITS.charCodeAt(8 | (random & 3)) : place.charCodeAt(0)
+  }
+  pool = bytes.toString('latin1')
+  used = 0
+}
+
+/** A new id: a random UUID. */
+export function createRequestId(): string {
+  if (used === pool.length) fill()
+  used += LAYOUT.length
+  return pool.slice(used - LAYOUT.length, used)
+}
+
+/** An id for this request: a trusted proxy's, when it is short and harmless, or a new one. */
+export function requestIdOf(headers: HeaderMap, trusted: boolean): string {
+  const lines = trusted ? headers.get('x-request-id') : undefined
+  const [id = ''] = lines ?? []
+  return lines?.length === 1 && REQUEST_ID.test(id) ? id : createRequestId()
+}
