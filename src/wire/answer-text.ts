@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Reply } from '../model/decision.ts'
-import { fieldLines } from './field-lines.ts'
+import { fieldLine, fieldLines } from './field-lines.ts'
 
 /** How an answer stands on its connection. */
 export interface Standing {
@@ -43,10 +43,25 @@ function has(flat: readonly string[], wanted: string): boolean {
   return false
 }
 
-/** The end of a head: the date, and what is said about the connection. */
-function closing(flat: readonly string[], { keepAlive, date }: Standing): string {
-  const dated = date && !has(flat, 'date') ? `Date: ${dateText()}\r\n` : ''
-  return keepAlive === undefined ? `${dated}Connection: close\r\n` : `${dated}Connection: keep-alive\r\nKeep-Alive: timeout=${keepAlive}\r\n`
+/** The first line of a head. */
+const statusLine = (status: number, message: string | undefined): string => (message === undefined || message === STATUS_CODES[status] ? usualLine(status) : `HTTP/1.1 ${status} ${reasonPhrase(status, message)}\r\n`)
+
+const usualLine = remembered((status) => `HTTP/1.1 ${status} ${reasonPhrase(status, undefined)}\r\n`)
+const keptOpen = remembered((keepAlive) => `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAlive}\r\n`)
+
+/** The few texts that are made of numbers, made once. */
+function remembered(make: (value: number) => string): (value: number) => string {
+  const known: (string | undefined)[] = []
+  return (value) => (value < MOST_REMEMBERED ? (known[value] ??= make(value)) : make(value))
+}
+
+/** Statuses are below it, and so are most seconds. */
+const MOST_REMEMBERED = 1_000
+
+/** The end of a head: the date, what is said about the connection, and the empty line. */
+function closing(dated: boolean, { keepAlive, date }: Standing, framing: string): string {
+  const open = keepAlive === undefined ? 'Connection: close\r\n' : keptOpen(keepAlive)
+  return `${date && !dated ? `Date: ${dateText()}\r\n` : ''}${open}${framing}\r\n`
 }
 
 /**
@@ -57,8 +72,7 @@ function closing(flat: readonly string[], { keepAlive, date }: Standing): string
  */
 export function answerHead({ status, message, fields }: { readonly status: number; readonly message: string | undefined; readonly fields: readonly string[] }, standing: Standing): { readonly text: string; readonly framing: AnswerFraming } {
   const framing = isBodiless(status) || standing.head ? 'none' : has(fields, 'content-length') ? 'length' : 'chunked'
-  const chunked = framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : ''
-  return { text: `HTTP/1.1 ${status} ${reasonPhrase(status, message)}\r\n${fieldLines(fields)}${closing(fields, standing)}${chunked}\r\n`, framing }
+  return { text: `${statusLine(status, message)}${fieldLines(fields)}${closing(has(fields, 'date'), standing, framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '')}`, framing }
 }
 
 /**
@@ -68,11 +82,15 @@ export function answerHead({ status, message, fields }: { readonly status: numbe
  * @throws {TypeError} when a field would break out of its line
  */
 export function answerText({ status, headers, body }: Reply, standing: Standing): { readonly head: string; readonly body: string; readonly ascii: boolean } {
-  const fields = headers.flat()
-  const bytes = Buffer.byteLength(body)
-  if (!isBodiless(status) && !has(fields, 'content-length')) fields.push('Content-Length', String(bytes))
-  const head = `HTTP/1.1 ${status} ${reasonPhrase(status, undefined)}\r\n${fieldLines(fields)}${closing(fields, standing)}\r\n`
-  return { head, body: isBodiless(status) || standing.head ? '' : body, ascii: bytes === body.length }
+  const bytes = body === '' ? 0 : Buffer.byteLength(body)
+  let [lines, sized, dated] = ['', isBodiless(status), false]
+  for (const [name, value] of headers) {
+    sized ||= isNamed(name, 'content-length')
+    dated ||= isNamed(name, 'date')
+    lines += fieldLine(name, value)
+  }
+  if (!sized) lines += fieldLine('Content-Length', String(bytes))
+  return { head: `${statusLine(status, undefined)}${lines}${closing(dated, standing, '')}`, body: isBodiless(status) || standing.head ? '' : body, ascii: bytes === body.length }
 }
 
 /** An interim answer (1xx). RFC 9110 section 8.6: it has no length. @throws {TypeError} when a field would break out of its line */

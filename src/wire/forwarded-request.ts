@@ -4,7 +4,7 @@ import type { WireSettings } from '../model/gateway.ts'
 import type { HeaderMap, RequestDescription } from '../model/request.ts'
 import { type ClientAddress, clientAddressOf, type TrustSettings } from './client-address.ts'
 import { headerKinds } from './header-kind.ts'
-import { collectHeaders, memoryOf, type IncomingLines, messageMistake, methodMistake, traceOf } from './incoming.ts'
+import { collectHeaders, type ForwardedFacts, memoryOf, type IncomingLines, messageMistake, methodMistake, traceOf } from './incoming.ts'
 import { ambiguous } from './refusal.ts'
 import { requestIdOf } from './request-id.ts'
 import { targetOf } from './target.ts'
@@ -73,21 +73,35 @@ function addressOf(headers: HeaderMap, { peer, trust }: ForwardedContext): Clien
   return address.client.trustedHops > 0 ? address : ambiguous(trust.clientIpHeaders.join(', '), 'the forwarder names no client address')
 }
 
-/**
- * Describes the request that a forwarder asks about, by the same rules as one that comes in itself. What the forwarder should
- * say and does not say is never made up from the message that it sent: missing is refused (T23, CVE-2026-40575). The body of
- * the message is not looked at. Pure but for made-up ids; never throws.
- */
-export function describeForwarded(message: IncomingLines, context: ForwardedContext): RequestDescription | Denial {
-  const { wire, askedOf, withheld, now, maxHeaders } = context
-  if (message.httpVersion !== '1.1' && message.httpVersion !== '1.0') return ambiguous('version', 'expected HTTP/1.0 or HTTP/1.1')
-  if (message.rawHeaders.length / 2 > maxHeaders) return { kind: 'denial', code: 'request_too_large', status: 431, detail: `more than ${maxHeaders} header lines` }
+/** What the lines say, or why they cannot be believed. The peer is the same for all messages of a connection. */
+function factsOf(message: IncomingLines, context: ForwardedContext): ForwardedFacts | Denial {
+  const { wire, trust, own, withheld } = context
+  const { repeated } = message
+  const known = repeated?.forwarded
+  if (known?.wire === wire && known.trust === trust && known.own === own && known.withheld === withheld) return known
   const headers = collectHeaders(message.rawHeaders, wire)
   if (isDenial(headers)) return headers
   const mistake = messageMistake('', message, headers, { wire, upgrade: false }) ?? passedOnMistake(headers, context)
   if (mistake) return mistake
   const address = addressOf(headers, context)
   if (isDenial(address)) return address
+  const facts: ForwardedFacts = { wire, trust, own, withheld, headers, described: without(headers, withheld), address }
+  if (repeated) repeated.forwarded = facts
+  return facts
+}
+
+/**
+ * Describes the request that a forwarder asks about, by the same rules as one that comes in itself. What the forwarder should
+ * say and does not say is never made up from the message that it sent: missing is refused (T23, CVE-2026-40575). The body of
+ * the message is not looked at. Pure but for made-up ids; never throws.
+ */
+export function describeForwarded(message: IncomingLines, context: ForwardedContext): RequestDescription | Denial {
+  const { wire, askedOf, now, maxHeaders } = context
+  if (message.httpVersion !== '1.1' && message.httpVersion !== '1.0') return ambiguous('version', 'expected HTTP/1.0 or HTTP/1.1')
+  if (message.rawHeaders.length / 2 > maxHeaders) return { kind: 'denial', code: 'request_too_large', status: 431, detail: `more than ${maxHeaders} header lines` }
+  const facts = factsOf(message, context)
+  if (isDenial(facts)) return facts
+  const { headers, described, address } = facts
   const asked = askedOf(message, headers, address)
   if (isDenial(asked)) return asked
   const target = methodMistake(asked.method) ?? targetOf(asked)
@@ -98,7 +112,7 @@ export function describeForwarded(message: IncomingLines, context: ForwardedCont
     receivedAt: now,
     method: asked.method,
     target,
-    headers: without(headers, withheld),
+    headers: described,
     client: address.client,
     upgrade: isUpgrade(asked.method, headers) ? 'websocket' : undefined,
     traceId,

@@ -230,7 +230,7 @@ suite('describe on anything', () => {
 })
 
 suite('field lines that a connection says again', () => {
-  const again = (over: Partial<IncomingLines> = {}) => message({ rawHeaders: [...HOST, 'X-Forwarded-For', '198.51.100.7'], repeated: { facts: undefined, kept: { wire: undefined, memory: new Map() } }, ...over })
+  const again = (over: Partial<IncomingLines> = {}) => message({ rawHeaders: [...HOST, 'X-Forwarded-For', '198.51.100.7'], repeated: { facts: undefined, forwarded: undefined, kept: { wire: undefined, memory: new Map() } }, ...over })
 
   it('are described once; target, method and id are those of each request', () => {
     const lines = again()
@@ -251,7 +251,7 @@ suite('field lines that a connection says again', () => {
     const lines = again()
     const { memory } = accepted(lines)
     expect(memory).toBeInstanceOf(Map)
-    expect(accepted({ ...lines, rawHeaders: [...HOST], repeated: { facts: undefined, kept: lines.repeated!.kept } }).memory).toBe(memory)
+    expect(accepted({ ...lines, rawHeaders: [...HOST], repeated: { facts: undefined, forwarded: undefined, kept: lines.repeated!.kept } }).memory).toBe(memory)
     expect(accepted(lines, { wire: wireSettings() }).memory).not.toBe(memory)
     expect(accepted(message({ rawHeaders: [...HOST] })).memory).toBeUndefined()
   })

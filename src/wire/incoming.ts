@@ -4,7 +4,7 @@ import { type Denial, isDenial } from '../model/denial.ts'
 import type { OwnedHeaders, WireSettings } from '../model/gateway.ts'
 import type { Memory } from '../model/memory.ts'
 import type { HeaderMap, RequestDescription } from '../model/request.ts'
-import { type ClientAddress, clientAddressOf } from './client-address.ts'
+import { type ClientAddress, clientAddressOf, type TrustSettings } from './client-address.ts'
 import { framingOf } from './framing.ts'
 import { handshakeMistake } from './handshake.ts'
 import { headerKinds } from './header-kind.ts'
@@ -23,6 +23,8 @@ export interface IncomingLines extends Pick<IncomingMessage, 'method' | 'url' | 
 export interface Repeated {
   /** What follows from all field lines of a message that is no upgrade, once somebody has found it out: for those with the very same ones. */
   facts: Facts | undefined
+  /** The same of a message in which a forwarder asks about another request. */
+  forwarded: ForwardedFacts | undefined
   /** For all messages of the connection: most lines stay when one changes. */
   readonly kept: Kept
 }
@@ -33,6 +35,19 @@ interface Facts {
   /** The settings under which it follows. */
   readonly wire: WireSettings
   readonly headers: HeaderMap
+  readonly address: ClientAddress
+}
+
+/** What the field lines of a forwarder say besides which request it asks about. */
+export interface ForwardedFacts {
+  /** Under which it follows. */
+  readonly wire: WireSettings
+  readonly trust: TrustSettings
+  readonly own: ReadonlySet<string>
+  readonly withheld: ReadonlySet<string>
+  readonly headers: HeaderMap
+  /** Those of the described request. */
+  readonly described: HeaderMap
   readonly address: ClientAddress
 }
 

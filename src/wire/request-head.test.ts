@@ -10,7 +10,7 @@ describe('an ordinary request', () => {
     expect(readRequestHead(head('X-A:  b \t', 'x-a:c', 'X-Empty:', 'X-Latin: \xe9'))).toEqual({
       method: 'GET', url: '/a?b=c', httpVersion: '1.1', rawHeaders: ['Host', 'api.test', 'X-A', 'b', 'x-a', 'c', 'X-Empty', '', 'X-Latin', '\xe9'],
       fields: expect.objectContaining({ length: 0, keepAlive: true }) as unknown,
-      repeated: { facts: undefined, kept: { wire: undefined, memory: new Map() } },
+      repeated: { facts: undefined, forwarded: undefined, kept: { wire: undefined, memory: new Map() } },
     })
   })
 

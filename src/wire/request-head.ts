@@ -86,7 +86,7 @@ function readFields(text: string, before: RequestFields | undefined): RequestFie
     start = end + 2
     if (found !== -1 && start === text.length) return undefined
   }
-  return { text, rawHeaders: reading.rawHeaders, length: reading.length ?? 0, keepAlive: reading.keepAlive, repeated: { facts: undefined, kept: before?.repeated.kept ?? { wire: undefined, memory: new Map() } } }
+  return { text, rawHeaders: reading.rawHeaders, length: reading.length ?? 0, keepAlive: reading.keepAlive, repeated: { facts: undefined, forwarded: undefined, kept: before?.repeated.kept ?? { wire: undefined, memory: new Map() } } }
 }
 
 /**

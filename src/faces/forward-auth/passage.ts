@@ -1,7 +1,9 @@
 import type { Allow, Answer } from '../../model/decision.ts'
 import type { Gateway, OwnedHeaders } from '../../model/gateway.ts'
-import { NO_MUTATION } from '../../model/mutation.ts'
-import type { RequestDescription } from '../../model/request.ts'
+import { remember } from '../../model/memory.ts'
+import { type HeaderMutation, NO_MUTATION } from '../../model/mutation.ts'
+import type { HeaderMap, RequestDescription } from '../../model/request.ts'
+import type { Route } from '../../model/route.ts'
 import { withoutCookies } from '../../wire/cookies.ts'
 import { type HeaderKind, headerKinds } from '../../wire/header-kind.ts'
 import { rateLimitFields } from '../../wire/rate-limit-fields.ts'
@@ -97,15 +99,30 @@ const secretField = ({ forwardAuth }: Gateway): readonly string[] => (forwardAut
 const SECRET_ALONE: readonly string[] = [SECRET_HEADER]
 const NO_NAMES: readonly string[] = []
 
+/** What follows from the fields of the request and from who was proven: all that is said of it but its limits. */
+interface Lasting extends Omit<Passage, 'client'> { readonly gateway: Gateway; readonly headers: HeaderMap; readonly mutation: HeaderMutation; readonly route: Route }
+
+/** Where it stands in the memory of a connection. */
+const LASTING = {}
+
+function lastingOf(request: RequestDescription, decision: Allow, gateway: Gateway): Lasting {
+  const { memory, headers } = request
+  const { mutation, route } = decision
+  const known = memory?.get(LASTING) as Lasting | undefined
+  if (known?.gateway === gateway && known.headers === headers && known.mutation === mutation && known.route === route) return known
+  const kind = headerKinds(gateway.wire.owned)
+  const fields = identityFields(gateway.wire.owned, mutation.set, kind)
+  pushOthers(fields, route.requestHeaders.set, kind)
+  pushOthers(fields, mutation.set, kind)
+  const made: Lasting = { gateway, headers, mutation, route, fields, credentials: credentialFields(request, decision, gateway), remove: removedFields(request, decision, gateway) }
+  if (memory) remember(memory, LASTING, made)
+  return made
+}
+
 /** The fields of an answer that lets a request pass. A preflight passes as nobody: only the upstream can answer it. */
 export function passageOf(request: RequestDescription, decision: Allow | Answer, gateway: Gateway, now: number): Passage {
   const { owned, rateLimitFields: settings } = gateway.wire
-  const credentials = credentialFields(request, decision, gateway)
-  if (decision.outcome === 'answer') return { fields: identitiesOf(owned).empty, credentials, client: NONE, remove: secretField(gateway) }
-  const { mutation, route, limits } = decision
-  const kind = headerKinds(owned)
-  const fields = identityFields(owned, mutation.set, kind)
-  pushOthers(fields, route.requestHeaders.set, kind)
-  pushOthers(fields, mutation.set, kind)
-  return { fields, credentials, client: rateLimitFields(limits, settings, now), remove: removedFields(request, decision, gateway) }
+  if (decision.outcome === 'answer') return { fields: identitiesOf(owned).empty, credentials: credentialFields(request, decision, gateway), client: NONE, remove: secretField(gateway) }
+  const { fields, credentials, remove } = lastingOf(request, decision, gateway)
+  return { fields, credentials, client: rateLimitFields(decision.limits, settings, now), remove }
 }

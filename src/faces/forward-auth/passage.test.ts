@@ -1,0 +1,26 @@
+import { array, assert, constantFrom, property, record } from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { request } from '../../../test/support/described.ts'
+import { wireSettings } from '../../../test/support/wire-settings.ts'
+import type { Allow } from '../../model/decision.ts'
+import type { Gateway } from '../../model/gateway.ts'
+import type { Memory } from '../../model/memory.ts'
+import { passageOf } from './passage.ts'
+
+const GATEWAYS = [[], ['authorization', 'cookie']].map((returned) => ({ wire: wireSettings(), forwardAuth: { returned, secretDigests: [] } }) as unknown as Gateway)
+const HEADERS = [{ cookie: 's=1; t=2', authorization: 'Bearer x' }, { cookie: 's=1' }, {}].map((headers) => request({ headers }).headers)
+const MUTATIONS = [[['X-User-Id', 'alice']], [['X-User-Id', 'bob'], ['X-Other', '1']], []].flatMap((set) => [{ set, remove: ['authorization'], removeCookies: ['s'] }, { set, remove: [], removeCookies: [] }])
+const ROUTES = [{ set: [], remove: [] }, { set: [['X-Route', 'r']], remove: ['x-gone'] }].map((requestHeaders) => ({ requestHeaders }))
+
+describe('the passages that one connection is told', () => {
+  it('are those that each request would have by itself', () => {
+    const step = record({ gateway: constantFrom(...GATEWAYS), headers: constantFrom(...HEADERS), mutation: constantFrom(...MUTATIONS), route: constantFrom(...ROUTES) })
+    assert(property(array(step, { minLength: 2, maxLength: 20 }), (steps) => {
+      const memory: Memory = new Map()
+      for (const { gateway, headers, mutation, route } of steps) {
+        const decision = { outcome: 'allow', mutation, route, limits: [], attempts: [] } as unknown as Allow
+        expect(passageOf({ ...request(), headers, memory }, decision, gateway, 0)).toEqual(passageOf({ ...request(), headers }, decision, gateway, 0))
+      }
+    }), { numRuns: 300 })
+  })
+})
