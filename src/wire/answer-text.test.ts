@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { answerLines } from './answer-lines.ts'
 import { answerHead, answerText, interimText, type Standing } from './answer-text.ts'
 
 const KEPT: Standing = { keepAlive: 75, head: false, date: false }
@@ -28,15 +29,15 @@ describe('a complete answer', () => {
 
 describe('a relayed answer', () => {
   it('is framed by its length, or in chunks, or has no body', () => {
-    const framing = (status: number, fields: readonly string[], standing = KEPT): string => answerHead({ status, message: undefined, fields }, standing).framing
+    const framing = (status: number, fields: readonly string[], standing = KEPT): string => answerHead({ status, message: undefined, lines: answerLines(fields) }, standing).framing
     expect(framing(200, ['content-length', '5'])).toBe('length')
     expect(framing(200, [])).toBe('chunked')
     expect([framing(204, []), framing(304, ['Content-Length', '5']), framing(200, ['Content-Length', '5'], { ...KEPT, head: true })]).toEqual(['none', 'none', 'none'])
-    expect(answerHead({ status: 200, message: undefined, fields: [] }, LAST).text).toBe('HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n')
+    expect(answerHead({ status: 200, message: undefined, lines: answerLines([]) }, LAST).text).toBe('HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n')
   })
 
   it('keeps a reason phrase that is one', () => {
-    const line = (message: string | undefined): string => answerHead({ status: 200, message, fields: [] }, KEPT).text.split('\r\n', 1)[0] ?? ''
+    const line = (message: string | undefined): string => answerHead({ status: 200, message, lines: answerLines([]) }, KEPT).text.split('\r\n', 1)[0] ?? ''
     expect([line('Fine'), line(''), line('a\rb'), line('\xe9'), line(undefined)]).toEqual(['HTTP/1.1 200 Fine', 'HTTP/1.1 200 OK', 'HTTP/1.1 200 OK', 'HTTP/1.1 200 OK', 'HTTP/1.1 200 OK'])
   })
 })
@@ -44,7 +45,7 @@ describe('a relayed answer', () => {
 describe('whatever is written', () => {
   it.each([['X', 'a\r\nSet-Cookie: b'], ['X', 'a\nb'], ['X', 'a\0'], ['X', '\u010a'], ['X', '\u20ac'], ['X Y', 'a'], ['X:', 'a'], ['', 'a'], ['X\r\nY', 'a'], ['\xe9', 'a']])('does not break out of its line: %j: %j', (name, value) => {
     expect(() => answerText({ status: 200, headers: [[name, value]], body: '' }, KEPT)).toThrow(TypeError)
-    expect(() => answerHead({ status: 200, message: undefined, fields: [name, value] }, KEPT)).toThrow(TypeError)
+    expect(() => answerHead({ status: 200, message: undefined, lines: answerLines([name, value]) }, KEPT)).toThrow(TypeError)
     expect(() => interimText(103, [name, value])).toThrow(TypeError)
   })
 

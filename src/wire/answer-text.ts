@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Reply } from '../model/decision.ts'
+import type { AnswerLines } from './answer-lines.ts'
 import { fieldLine, fieldLines } from './field-lines.ts'
 
 /** How an answer stands on its connection. */
@@ -38,11 +39,6 @@ export function reasonPhrase(status: number, message: string | undefined): strin
 
 const isNamed = (name: string, wanted: string): boolean => name.length === wanted.length && name.toLowerCase() === wanted
 
-function has(flat: readonly string[], wanted: string): boolean {
-  for (let index = 0; index < flat.length; index += 2) if (isNamed(flat[index] ?? '', wanted)) return true
-  return false
-}
-
 /** The first line of a head. */
 const statusLine = (status: number, message: string | undefined): string => (message === undefined || message === STATUS_CODES[status] ? usualLine(status) : `HTTP/1.1 ${status} ${reasonPhrase(status, message)}\r\n`)
 
@@ -67,12 +63,11 @@ function closing(dated: boolean, { keepAlive, date }: Standing, framing: string)
 /**
  * The head of an answer up to its empty line, and how its body is framed: by the length that its fields announce, or in chunks.
  *
- * @param flat  without `Connection` and `Transfer-Encoding`
  * @throws {TypeError} when a field would break out of its line
  */
-export function answerHead({ status, message, fields }: { readonly status: number; readonly message: string | undefined; readonly fields: readonly string[] }, standing: Standing): { readonly text: string; readonly framing: AnswerFraming } {
-  const framing = isBodiless(status) || standing.head ? 'none' : has(fields, 'content-length') ? 'length' : 'chunked'
-  return { text: `${statusLine(status, message)}${fieldLines(fields)}${closing(has(fields, 'date'), standing, framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '')}`, framing }
+export function answerHead({ status, message, lines }: { readonly status: number; readonly message: string | undefined; readonly lines: AnswerLines }, standing: Standing): { readonly text: string; readonly framing: AnswerFraming } {
+  const framing = isBodiless(status) || standing.head ? 'none' : lines.sized ? 'length' : 'chunked'
+  return { text: `${statusLine(status, message)}${lines.text()}${closing(lines.dated, standing, framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '')}`, framing }
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { digestsEqual, sha256 } from '../../base/bytes.ts'
-import type { Gateway } from '../../model/gateway.ts'
+import type { Gateway, WireSettings } from '../../model/gateway.ts'
 import { canonicalIp } from '../../base/cidr.ts'
 import { type TrustSettings, UNIX_PEER } from '../../wire/client-address.ts'
 
@@ -40,11 +40,24 @@ export function trustIn(message: Pick<IncomingMessage, 'rawHeaders'>, { peer, de
   if (digests.length > 0 && !showsSecret(message, digests)) return undefined
   if (peer === UNIX_PEER) {
     const trusted = digests.length > 0 || dedicated || trustedProxies.entries.includes(UNIX_PEER)
-    return trusted ? { clientIpHeaders, trustedProxies: { contains: trustedProxies.contains, entries: [...trustedProxies.entries, UNIX_PEER] } } : undefined
+    return trusted ? vouching(wire, UNIX_PEER, () => ({ clientIpHeaders, trustedProxies: { contains: trustedProxies.contains, entries: [...trustedProxies.entries, UNIX_PEER] } })) : undefined
   }
   const ip = canonicalIp(peer ?? '')
   if (ip === undefined) return undefined
   if (trustedProxies.contains(ip)) return wire
   // The secret vouches for its caller, and for nobody behind it.
-  return digests.length > 0 ? { clientIpHeaders, trustedProxies: { entries: trustedProxies.entries, contains: (hop) => hop === ip || trustedProxies.contains(hop) } } : undefined
+  return digests.length > 0 ? vouching(wire, ip, () => ({ clientIpHeaders, trustedProxies: { entries: trustedProxies.entries, contains: (hop) => hop === ip || trustedProxies.contains(hop) } })) : undefined
+}
+
+interface Vouched { readonly ip: string; readonly trust: TrustSettings }
+
+/** For whom was vouched last, under each settings: callers are few, and one and the same trust is how what was found out under it is known again. */
+const vouched = new WeakMap<WireSettings, Vouched>()
+
+function vouching(wire: WireSettings, ip: string, make: () => TrustSettings): TrustSettings {
+  const known = vouched.get(wire)
+  if (known?.ip === ip) return known.trust
+  const trust = make()
+  vouched.set(wire, { ip, trust })
+  return trust
 }

@@ -1,12 +1,12 @@
 import { STATUS_CODES } from 'node:http'
-import { UpstreamProtocolError } from './engine.ts'
+import { type AnswerStart, UpstreamProtocolError } from './engine.ts'
 
 /** A head as it was read. `length`: bytes of body that were announced; undefined with `chunked` or up to the close. */
-export interface ParsedHead {
-  readonly status: number
-  readonly message: string | undefined
-  /** Flat, Latin-1, names as spelled, values without surrounding blanks. */
+export interface ParsedHead extends AnswerStart {
+  /** Names as spelled, values without surrounding blanks. */
   readonly raw: readonly string[]
+  /** It sets a cookie. */
+  readonly cookie: boolean
   readonly chunked: boolean
   readonly length: number | undefined
   /** Whether the upstream lets the connection be used again. */
@@ -65,7 +65,7 @@ function valueIn(text: string, start: number, end: number): string {
   return text.slice(from, to)
 }
 
-interface Framing { length: number | undefined; codings: number; close: boolean; keep: boolean }
+interface Framing { length: number | undefined; codings: number; close: boolean; keep: boolean; cookie: boolean }
 
 function frame(framing: Framing, lower: string, value: string): void {
   if (lower === 'content-length') {
@@ -75,7 +75,8 @@ function frame(framing: Framing, lower: string, value: string): void {
   } else if (lower === 'transfer-encoding') {
     framing.codings += 1
     if (framing.codings > 1 || value.toLowerCase() !== 'chunked') throw new UpstreamProtocolError('a transfer coding other than chunked')
-  } else if (lower === 'connection') {
+  } else if (lower === 'set-cookie') framing.cookie = true
+  else if (lower === 'connection') {
     if (value === 'keep-alive') framing.keep = true
     else for (const token of value.toLowerCase().split(',')) {
       framing.close ||= token.trim() === 'close'
@@ -146,7 +147,7 @@ export function parseHead(text: string, kept: KeptLines = []): ParsedHead {
   const end = text.indexOf('\r\n')
   const { status, message, old } = statusOf(end === -1 ? text : text.slice(0, end))
   const raw: string[] = []
-  const framing: Framing = { length: undefined, codings: 0, close: false, keep: false }
+  const framing: Framing = { length: undefined, codings: 0, close: false, keep: false, cookie: false }
   try {
     readLines(text, end, raw, framing, kept)
   } catch (error) {
@@ -155,5 +156,5 @@ export function parseHead(text: string, kept: KeptLines = []): ParsedHead {
   }
   const chunked = framing.codings > 0
   if (chunked && (old || framing.length !== undefined)) throw new UpstreamProtocolError('two framings')
-  return { status, message, raw, chunked, length: framing.length, keepAlive: !framing.close && (!old || framing.keep) }
+  return { status, message, raw, passing: undefined, cookie: framing.cookie, chunked, length: framing.length, keepAlive: !framing.close && (!old || framing.keep) }
 }

@@ -4,9 +4,12 @@ import type { Allow } from '../../model/decision.ts'
 import type { Gateway, WireSettings } from '../../model/gateway.ts'
 import type { ServiceLimit } from '../../model/quota.ts'
 import { answerHeaders } from '../../wire/answer-headers.ts'
+import { hasField } from '../../wire/answer-lines.ts'
 import { createCorsPolicy } from '../../wire/cors.ts'
+import { fieldLines } from '../../wire/field-lines.ts'
 import { responseHeaders } from '../../wire/response-headers.ts'
 import { relayedHead } from './answer-head.ts'
+import type { AnswerStart } from './engine.ts'
 import type { Exchange } from './exchange.ts'
 
 const ORIGIN = 'https://app.example.com'
@@ -40,8 +43,15 @@ describe('the head of a relayed answer', () => {
           return !(own && name.startsWith('access-control-')) && !(status === 204 && name === 'content-length')
         })
         const expected = responseHeaders(passing, answerHeaders(decision, { wire, requestId: 'r-1', now: 0, origin: ORIGIN }))
-        expect(relayedHead(exchange, { decision, requestId: 'r-1' }, status, raw)).toEqual(expected)
-        expect(relayedHead(exchange, { decision, requestId: 'r-1' }, status, raw.map((part) => Buffer.from(part)))).toEqual(expected)
+        for (const parts of [raw, raw.map((part) => Buffer.from(part))]) {
+          const start: AnswerStart = { status, message: undefined, raw: parts, passing: undefined }
+          // The second time from memory.
+          for (let time = 1; time <= 2; time += 1) {
+            const lines = relayedHead(exchange, { decision, requestId: 'r-1' }, start)
+            expect(lines.list()).toEqual(expected)
+            expect([lines.text(), lines.sized, lines.dated]).toEqual([fieldLines(expected), hasField(expected, 'content-length'), hasField(expected, 'date')])
+          }
+        }
       }
     })
 })

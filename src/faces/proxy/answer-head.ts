@@ -1,7 +1,8 @@
 import type { Allow } from '../../model/decision.ts'
 import { type AnswerContext, answerHeaders, pushAnswerHeaders } from '../../wire/answer-headers.ts'
-import { pushUpstreamLines, responseHeaders } from '../../wire/response-headers.ts'
-import { UpstreamProtocolError } from './engine.ts'
+import { type AnswerLines, answerLines, withOurs } from '../../wire/answer-lines.ts'
+import { type Added, pushUpstreamLines, responseHeaders } from '../../wire/response-headers.ts'
+import { type AnswerStart, UpstreamProtocolError } from './engine.ts'
 import { type Exchange, originOf } from './exchange.ts'
 
 type RawHeaders = readonly (string | Buffer)[]
@@ -48,13 +49,25 @@ function mergedHead(decision: Allow, context: AnswerContext, status: number, raw
   return responseHeaders(withoutLines(raw, gone), added)
 }
 
-/** The head of a relayed answer, flat. */
-export function relayedHead({ gateway: { wire }, parts, incoming }: Pick<Exchange, 'gateway' | 'parts' | 'incoming'>, { decision, requestId }: { decision: Allow; requestId: string }, status: number, raw: RawHeaders): string[] {
+/** The upstream's lines that pass as they are, each judged by itself. */
+function passingOf(start: AnswerStart, { cors, quotas }: Added): AnswerLines | undefined {
+  const known = start.passing
+  if (known?.cors === cors && known.quotas === quotas) return known.lines
+  const list: string[] = []
+  const lines = pushUpstreamLines(list, start.raw, { cors, quotas }) ? answerLines(list) : undefined
+  start.passing = { cors, quotas, lines }
+  return lines
+}
+
+/** The lines of a relayed answer. */
+export function relayedHead({ gateway: { wire }, parts, incoming }: Pick<Exchange, 'gateway' | 'parts' | 'incoming'>, { decision, requestId }: { decision: Allow; requestId: string }, start: AnswerStart): AnswerLines {
+  const { status, raw } = start
   const { route, limits } = decision
   const cors = route.cors !== undefined || wire.cors !== undefined
   const context = { wire, requestId, now: parts.clock(), origin: cors ? originOf(incoming) : undefined }
-  const out: string[] = []
-  if (status === 204 || !pushUpstreamLines(out, raw, { cors, quotas: limits.length > 0 })) return mergedHead(decision, context, status, raw)
-  pushAnswerHeaders(out, decision, context)
-  return out
+  const passing = status === 204 ? undefined : passingOf(start, { cors, quotas: limits.length > 0 })
+  if (!passing) return answerLines(mergedHead(decision, context, status, raw))
+  const ours: string[] = []
+  pushAnswerHeaders(ours, decision, context)
+  return withOurs(passing, ours)
 }

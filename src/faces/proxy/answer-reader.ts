@@ -1,5 +1,6 @@
-import { type KeptLines, type ParsedHead, parseHead } from './answer-head-syntax.ts'
+import { type ParsedHead, parseHead } from './answer-head-syntax.ts'
 import { UpstreamClosedError, UpstreamProtocolError } from './engine.ts'
+import { KeptHead } from './kept-head.ts'
 
 export interface AnswerReaderEvents {
   readonly head: (head: ParsedHead) => void
@@ -48,7 +49,7 @@ interface Reading {
   trailing: number
   keepAlive: boolean
   /** Of short heads. */
-  readonly lines: KeptLines
+  readonly kept: KeptHead
 }
 
 const TRAILER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/
@@ -108,12 +109,18 @@ const STEPS: Readonly<Record<State, (reading: Reading, bytes: Buffer, at: number
     throw new UpstreamProtocolError('spoke before it was asked')
   },
   head: (reading, bytes, at) => {
+    const same = reading.kept.same(bytes, at)
+    if (same) {
+      const end = at + reading.kept.length
+      begin(reading, same, bytes.length - end)
+      return end
+    }
     // Nearly every head is short: as text it is looked through and read at once.
     const text = bytes.toString('latin1', at, Math.min(bytes.length, at + SHORT_HEAD))
     const short = text.indexOf(HEAD.terminator)
     if (short !== -1) {
       const end = at + short + HEAD.terminator.length
-      begin(reading, parseHead(text.slice(0, short), reading.lines), bytes.length - end)
+      begin(reading, reading.kept.read(text.slice(0, short)), bytes.length - end)
       return end
     }
     const end = lineEnd(reading, bytes, at, HEAD)
@@ -176,7 +183,7 @@ function push(reading: Reading, chunk: Buffer): void {
 
 /** Builds a reader. It holds at most one head or one line; bodies pass through as slices of what arrived. */
 export function createAnswerReader(events: AnswerReaderEvents): AnswerReader {
-  const reading: Reading = { events, state: 'idle', held: undefined, left: 0, method: '', informational: 0, trailing: 0, keepAlive: false, lines: [] }
+  const reading: Reading = { events, state: 'idle', held: undefined, left: 0, method: '', informational: 0, trailing: 0, keepAlive: false, kept: new KeptHead() }
   return {
     expect: (method) => {
       if (reading.state !== 'idle') throw new Error('an answer is under way')

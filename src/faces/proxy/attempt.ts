@@ -7,7 +7,7 @@ import { responseHeaders } from '../../wire/response-headers.ts'
 import { checkAnswer, relayedHead } from './answer-head.ts'
 import { type BodyTrouble, createBodySource } from './body-source.ts'
 import type { AnswerSink, AnswerSinkHooks } from './client.ts'
-import type { AnswerControl, AnswerEvents, UpstreamConnection, UpstreamRequest } from './engine.ts'
+import type { AnswerControl, AnswerEvents, AnswerStart, UpstreamConnection, UpstreamRequest } from './engine.ts'
 import type { Exchange, Undoing } from './exchange.ts'
 import { causeOf, ExchangeEnded, failureOf } from './failure.ts'
 import type { Errand } from './outbound.ts'
@@ -104,15 +104,16 @@ class Attempt implements AnswerEvents, AnswerSinkHooks, Undoing {
     this.begun = true
   }
 
-  head(status: number, message: string | undefined, raw: RawHeaders): void {
+  head(start: AnswerStart): void {
+    const { status, message, raw } = start
     const { exchange, errand: { decision, request } } = this.settings
     const { client, parts } = exchange
     checkAnswer(status, raw)
     if (isInformational(status)) return client.inform(status, responseHeaders(raw, []))
     this.status = status
     this.raw = raw
-    const fields = relayedHead(exchange, { decision, requestId: request.id }, status, raw)
-    this.sink = client.relay({ status, message, fields, last: parts.isDraining() }, this)
+    const lines = relayedHead(exchange, { decision, requestId: request.id }, start)
+    this.sink = client.relay({ status, message, lines, last: parts.isDraining() }, this)
     this.sink.begin()
   }
 

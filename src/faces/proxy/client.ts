@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { DurationMs } from '../../base/time.ts'
 import type { Reply } from '../../model/decision.ts'
+import type { AnswerLines } from '../../wire/answer-lines.ts'
 import type { IncomingLines } from '../../wire/incoming.ts'
 
 /** The bytes of a request's body as they arrive. `complete`: all of them have. */
@@ -19,8 +20,7 @@ export interface ClientBody {
 export interface AnswerHead {
   readonly status: number
   readonly message: string | undefined
-  /** Flat, without framing but `Content-Length`. */
-  readonly fields: string[]
+  readonly lines: AnswerLines
   /** Nothing else follows on this connection. */
   readonly last: boolean
 }

@@ -101,14 +101,14 @@ function fail(place: Place, error: unknown): void {
 /** What the reader finds, told to the exchange. */
 function readerOf(place: () => Place): AnswerReader {
   return createAnswerReader({
-    head: ({ status, message, raw }) => {
+    head: (head) => {
       const { running } = place()
       if (!running) return
-      if (status >= 200) {
+      if (head.status >= 200) {
         running.headed = true
         place().first.end()
       }
-      running.events.head(status, message, raw)
+      running.events.head(head)
     },
     data: (chunk) => {
       place().running?.events.data(chunk)

@@ -1,5 +1,7 @@
 import type { Readable } from 'node:stream'
+import type { AnswerLines } from '../../wire/answer-lines.ts'
 import type { HeaderLines } from '../../wire/header-lines.ts'
+import type { Added } from '../../wire/response-headers.ts'
 
 /** A request for an upstream, every byte of its head decided. */
 export interface UpstreamRequest {
@@ -22,14 +24,27 @@ export interface AnswerControl {
   readonly resume: () => void
 }
 
+/** What an answer begins with. */
+export interface AnswerStart {
+  readonly status: number
+  readonly message: string | undefined
+  /** Flat, Latin-1. */
+  readonly raw: readonly (string | Buffer)[]
+  /** What may pass of it, once somebody has found it out: a head that comes again is the same object. */
+  passing: Passing | undefined
+}
+
+/** The upstream's lines that may reach a client beside those of ours that were asked about; undefined where they have to be merged. */
+export interface Passing extends Added { readonly lines: AnswerLines | undefined }
+
 /** What becomes of a request. After `ended` or `failed` nothing follows; `failed` may come at any time. */
 export interface AnswerEvents {
   /** The request is being written. */
   readonly started: (control: AnswerControl) => void
   /** The first byte of an answer has arrived. */
   readonly answered: () => void
-  /** The head of an answer; informational ones (1xx) come before the final one. `raw` is flat, Latin-1. */
-  readonly head: (status: number, message: string | undefined, raw: readonly (string | Buffer)[]) => void
+  /** The head of an answer; informational ones (1xx) come before the final one. */
+  readonly head: (start: AnswerStart) => void
   readonly data: (chunk: Buffer) => void
   readonly ended: () => void
   readonly failed: (error: unknown) => void

@@ -100,11 +100,11 @@ export function createNodeClient({ incoming, response, awaitsContinue }: NodeMes
       response.sendDate = date
       writeReply(response, reply, { close: close || unread, head: incoming.method === 'HEAD' })
     },
-    relay: ({ status, message, fields, last }, hooks) => {
+    relay: ({ status, message, lines, last }, hooks) => {
       const early = hasUnreadBody(incoming)
       if (early) lingerAfterAnswer(incoming)
       if (early || last) response.shouldKeepAlive = false
-      writeAnswerHead(response, status, message, fields)
+      writeAnswerHead(response, status, message, lines.list())
       return createAnswerSink(response, hooks)
     },
     inform: (status, fields) => writeInformational(response, status, fields),

@@ -25,7 +25,7 @@ export function relayAnswer(allowed: Allowed, answer: IncomingMessage, onEnd: (o
   response.shouldKeepAlive = false
   response.assignSocket(client)
   response.on('error', () => undefined)
-  writeAnswerHead(response, status, answer.statusMessage, relayedHead({ incoming, parts, gateway }, { decision, requestId: request.id }, status, raw))
+  writeAnswerHead(response, status, answer.statusMessage, relayedHead({ incoming, parts, gateway }, { decision, requestId: request.id }, { status, message: undefined, raw, passing: undefined }).list())
   response.flushHeaders()
   answered(allowed, status)
   pipeline(answer, response, (error) => {

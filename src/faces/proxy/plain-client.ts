@@ -85,11 +85,11 @@ class PlainClient implements Client, ClientBody, WholeAnswer {
     socket.uncork()
   }
 
-  relay({ status, message, fields, last }: AnswerHead, hooks: AnswerSinkHooks): AnswerSink {
+  relay({ status, message, lines, last }: AnswerHead, hooks: AnswerSinkHooks): AnswerSink {
     const { turn } = this
     turn.last ||= last || turn.left > 0
     const begun = isOpen(turn)
-    const answer = answerHead({ status, message, fields }, standingOf(turn, true))
+    const answer = answerHead({ status, message, lines }, standingOf(turn, true))
     if (begun) turn.status = status
     return createPlainSink(turn, answer, hooks)
   }

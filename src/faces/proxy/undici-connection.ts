@@ -56,7 +56,7 @@ function handlerOf(events: AnswerEvents, failed: () => boolean): Dispatcher.Disp
   return {
     onRequestStart: (controller) => events.started({ abort: (reason) => controller.abort(reason), pause: () => controller.pause(), resume: () => controller.resume() }),
     onResponseStarted: () => events.answered(),
-    onResponseStart: (controller, status, _headers, message) => events.head(status, message, rawOf(controller)),
+    onResponseStart: (controller, status, _headers, message) => events.head({ status, message, raw: rawOf(controller), passing: undefined }),
     onResponseData: (_controller, chunk) => events.data(chunk),
     // A reset ends an answer without a length like a clean close does, for the library (T12); not for the client.
     onResponseEnd: () => (failed() ? events.failed(new UpstreamProtocolError('reset within an answer')) : events.ended()),
