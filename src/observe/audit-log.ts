@@ -1,3 +1,4 @@
+import { remembering } from '../base/remembering.ts'
 import type { EpochMs } from '../base/time.ts'
 import type { Attempt, Decision } from '../model/decision.ts'
 import type { Denial, Evidence } from '../model/denial.ts'
@@ -43,6 +44,7 @@ function member(name: string, value: string | undefined): string {
 }
 
 // What the code or the config has few of, written out once.
+const methodTextOf = remembering((name) => member('http.request.method', name))
 const routeText = createTexts((id) => member('postern.route', id))
 const providerText = createTexts((id) => member('auth.provider', id))
 const methodText = createTexts((kind) => member('auth.method', kind))
@@ -102,7 +104,7 @@ const aboutText = ({ face, request, wire, decision }: DecidedEvent): string => `
 function requestText({ request, wire }: DecidedEvent): string {
   const path = request?.target.path ?? wire.path
   const query = path.indexOf('?')
-  return `${member('http.request.method', request?.method ?? wire.method)}${member('url.path', query === -1 ? path : path.slice(0, query))}${member('http.request.id', request?.id ?? wire.id)}${member('trace.id', request?.traceId)}`
+  return `${methodTextOf(request?.method ?? wire.method)}${member('url.path', query === -1 ? path : path.slice(0, query))}${member('http.request.id', request?.id ?? wire.id)}${member('trace.id', request?.traceId)}`
 }
 
 /** The parts of a record that are the same while one connection asks on one route, and one and the same principal is proven to it at once. */

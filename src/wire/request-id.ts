@@ -5,7 +5,9 @@ const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
 
 /** A UUID of version 4 (RFC 9562 section 5.4): `x` is any digit, `y` one of 8, 9, a and b. */
 const LAYOUT = 'xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx'
-const DIGITS = '0123456789abcdef'
+
+/** What may stand at each place, sixteen times: each digit of a random byte's lower half chooses one. */
+const CHOICES = Buffer.from([...LAYOUT].map((place) => (place === 'x' ? '0123456789abcdef' : place === 'y' ? '89ab89ab89ab89ab' : place.repeat(16))).join(''))
 
 /** Ids made in advance, as one text: one by one they cost more than the decision. Few enough that an id which is kept, and all of them with it, takes no room. */
 const AT_ONCE = 64
@@ -16,9 +18,7 @@ let used = 0
 function fill(): void {
   randomFillSync(bytes)
   for (let index = 0; index < bytes.length; index += 1) {
-    const place = LAYOUT[index % LAYOUT.length] ?? ''
-    const random = bytes[index] ?? 0
-    bytes[index] = place === 'x' ? DIGITS.charCodeAt(random & 15) : place === 'y' ? DIGITS.charCodeAt(8 | (random & 3)) : place.charCodeAt(0)
+    bytes[index] = CHOICES[((index % LAYOUT.length) << 4) | ((bytes[index] ?? 0) & 15)] ?? 0
   }
   pool = bytes.toString('latin1')
   used = 0
