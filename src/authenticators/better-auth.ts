@@ -78,7 +78,7 @@ export function createBetterAuthAuthenticator(settings: BetterAuthSettings): Aut
     if (known) return identified(credential, known.document, known.expiresAt)
     if (!ask) return SESSION_INVALID
     const cookie = `${credential.locations[0]?.name ?? tokenName}=${credential.value}`
-    const verdict = await settings.cache.verdictOf(cookie, now, () => ask(cookie, now))
+    const verdict = await settings.cache.verdictOf({ value: cookie }, now, () => ask(cookie, now))
     return verdict.kind === 'known' ? identified(credential, verdict.claims, verdict.expiresAt) : verdict
   }
 

@@ -1,3 +1,4 @@
+import { after } from '../base/after.ts'
 import type { DurationMs, EpochMs } from '../base/time.ts'
 import type { Challenge } from '../model/denial.ts'
 import type { Authenticator, Verification } from '../model/ports.ts'
@@ -83,18 +84,19 @@ export function createIntrospectionAuthenticator(settings: IntrospectionSettings
     carriers: locationsOf(carriers),
     forwardCredential: settings.forwardCredential,
     extract: createExtract(carriers, (value) => value.length > maxTokenLength || B64TOKEN.test(value)),
-    verify: async (credential, now) => {
+    verify: (credential, now) => {
       if (credential.value.length > maxTokenLength) return rejected('token_too_long')
-      const verdict = await cache.verdictOf(credential.value, now, async () => verdictOn(await introspect(credential.value), { now, clockToleranceMs }))
-      if (verdict.kind !== 'known') return verdict
-      const { claims } = verdict
-      const refused = checkTimes(claims, { now, clockToleranceMs }) ?? checkParties(claims, settings)
-      if (refused) return refused
-      const exp = instant(claims['exp'])
-      return identify({
-        authenticatorId: id, credential, document: claims, pointers, attributes: claims,
-        expiresAt: typeof exp === 'number' ? exp : undefined,
-        credentialId: typeof claims['jti'] === 'string' ? claims['jti'] : undefined,
+      return after(cache.verdictOf(credential, now, async () => verdictOn(await introspect(credential.value), { now, clockToleranceMs })), (verdict) => {
+        if (verdict.kind !== 'known') return verdict
+        const { claims } = verdict
+        const refused = checkTimes(claims, { now, clockToleranceMs }) ?? checkParties(claims, settings)
+        if (refused) return refused
+        const exp = instant(claims['exp'])
+        return identify({
+          authenticatorId: id, credential, document: claims, pointers, attributes: claims,
+          expiresAt: typeof exp === 'number' ? exp : undefined,
+          credentialId: typeof claims['jti'] === 'string' ? claims['jti'] : undefined,
+        })
       })
     },
   }

@@ -6,8 +6,10 @@ import type { KeyRecord } from '../keys/key-record.ts'
 import { rfc3339 } from '../keys/scalars.ts'
 import type { Credential } from '../model/credential.ts'
 import type { Verification } from '../model/ports.ts'
+import type { IdentifiedPrincipal } from '../model/principal.ts'
 import type { QuotaPolicy } from '../model/quota.ts'
 import { carrierOf } from './carriers.ts'
+import { principalOnce } from './made-principal.ts'
 
 /** Checks keys that are kept in a store. */
 export type VerifyManagedKey = (credential: Credential, now: EpochMs) => MaybePromise<Verification>
@@ -48,30 +50,30 @@ function compiledOf(record: KeyRecord): Compiled {
   return made
 }
 
-function authenticated(authenticatorId: string, credential: Credential, record: KeyRecord): Verification {
+function principalOf(authenticatorId: string, credential: Credential, record: KeyRecord): IdentifiedPrincipal {
   const { email, tier } = record
   const expiresAt = endOf(record)
   const { networks, quotas } = compiledOf(record)
   return {
-    kind: 'authenticated',
-    principal: {
-      kind: 'identified',
-      subject: record.owner,
-      authenticatorId,
-      credentialId: record.id,
-      ...(expiresAt !== undefined && { expiresAt }),
-      scopes: new Set(record.scopes),
-      roles: record.roles,
-      ...(tier !== undefined && { tier }),
-      ...(email !== undefined && { email }),
-      carrier: carrierOf(credential),
-      locations: credential.locations,
-      attributes: attributesOf(record),
-      ...(networks && { allowedNetworks: networks }),
-      ...(quotas && { quotas }),
-    },
+    kind: 'identified',
+    subject: record.owner,
+    authenticatorId,
+    credentialId: record.id,
+    ...(expiresAt !== undefined && { expiresAt }),
+    scopes: new Set(record.scopes),
+    roles: record.roles,
+    ...(tier !== undefined && { tier }),
+    ...(email !== undefined && { email }),
+    carrier: carrierOf(credential),
+    locations: credential.locations,
+    attributes: attributesOf(record),
+    ...(networks && { allowedNetworks: networks }),
+    ...(quotas && { quotas }),
   }
 }
+
+const authenticated = (authenticatorId: string, credential: Credential, record: KeyRecord): Verification =>
+  ({ kind: 'authenticated', principal: principalOnce(credential, authenticatorId, record, () => principalOf(authenticatorId, credential, record)) })
 
 /** The id of a refused key is for the operator; the client learns the code alone. */
 function verificationOf(answer: KeyAnswer, authenticatorId: string, credential: Credential): Verification {

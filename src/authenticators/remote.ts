@@ -87,7 +87,7 @@ export function createRemoteAuthenticator(settings: RemoteSettings): Authenticat
     forwardCredential: settings.forwardCredential,
     extract: (request) => extract(settings, request.headers),
     verify: async (credential, now) => {
-      const verdict = await cache.verdictOf(credential.value, now, async () => {
+      const verdict = await cache.verdictOf(credential, now, async () => {
         const answer = await authority.ask({ url, method, headers: headersFor(credential.value, settings.headers) })
         return answer.kind === 'answered' ? verdictOn(answer, settings) : answer
       })

@@ -104,7 +104,7 @@ export function createSessionAuthenticator(settings: SessionSettings): Authentic
   const askApplication = async (credential: Credential, now: EpochMs, asking: AskSession): Promise<Verification> => {
     const cookie = cookieHeader(credential, credential.value)
     if (cookie === undefined) return SESSION_INVALID
-    const verdict = await cache.verdictOf(cookie, now, () => asking(cookie, now))
+    const verdict = await cache.verdictOf({ value: cookie }, now, () => asking(cookie, now))
     return verdict.kind === 'known' ? identified(credential, verdict.claims, verdict.expiresAt) : verdict
   }
 

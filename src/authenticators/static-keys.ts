@@ -3,9 +3,12 @@ import type { CidrSet } from '../base/cidr.ts'
 import type { EpochMs } from '../base/time.ts'
 import type { Credential } from '../model/credential.ts'
 import type { Verification } from '../model/ports.ts'
+import type { IdentifiedPrincipal } from '../model/principal.ts'
 import type { AssertedSubject } from './asserted-subject.ts'
 import { assertedSubjectOf } from './asserted-subject.ts'
 import { carrierOf } from './carriers.ts'
+import { digestOf as digestOfCredential } from './credential-digest.ts'
+import { principalOnce } from './made-principal.ts'
 
 /** A key of the config or of a file. Holds its digest, never the key. */
 export interface StaticKey {
@@ -52,8 +55,8 @@ export function keysOfCsv(csv: string, label: string): readonly { readonly id: s
 }
 
 /** By digest: no comparison ever sees the presented key, and the digest is compared once more in constant time (T47). */
-function keyOf(value: string, sources: readonly (() => StaticKeys)[]): StaticKey | undefined {
-  const digest = digestOf(value)
+function keyOf(credential: Credential, sources: readonly (() => StaticKeys)[]): StaticKey | undefined {
+  const digest = digestOfCredential(credential)
   for (const source of sources) {
     const key = source().get(digest)
     if (key && digestsEqual(Buffer.from(digest, 'hex'), Buffer.from(key.digest, 'hex'))) return key
@@ -61,38 +64,36 @@ function keyOf(value: string, sources: readonly (() => StaticKeys)[]): StaticKey
   return undefined
 }
 
-function authenticated(authenticatorId: string, credential: Credential, key: StaticKey, asserted: string | undefined): Verification {
+function principalOf(authenticatorId: string, credential: Credential, key: StaticKey, asserted: string | undefined): IdentifiedPrincipal {
   const { email, tier, scopes, roles, expiresAt, allowedNetworks } = key
   const subject = asserted ?? key.subject
   return {
-    kind: 'authenticated',
-    principal: {
-      kind: 'identified',
-      subject,
-      authenticatorId,
-      credentialId: key.id,
-      ...(expiresAt !== undefined && { expiresAt }),
-      scopes: new Set(scopes),
-      roles,
-      ...(tier !== undefined && { tier }),
-      ...(email !== undefined && { email }),
-      ...(asserted !== undefined && { asserted: true }),
-      carrier: carrierOf(credential),
-      locations: credential.locations,
-      attributes: { id: subject, key_id: key.id, owner: key.subject, ...(email !== undefined && { email }), ...(tier !== undefined && { tier }), scopes, roles },
-      ...(allowedNetworks && { allowedNetworks }),
-    },
+    kind: 'identified',
+    subject,
+    authenticatorId,
+    credentialId: key.id,
+    ...(expiresAt !== undefined && { expiresAt }),
+    scopes: new Set(scopes),
+    roles,
+    ...(tier !== undefined && { tier }),
+    ...(email !== undefined && { email }),
+    ...(asserted !== undefined && { asserted: true }),
+    carrier: carrierOf(credential),
+    locations: credential.locations,
+    attributes: { id: subject, key_id: key.id, owner: key.subject, ...(email !== undefined && { email }), ...(tier !== undefined && { tier }), scopes, roles },
+    ...(allowedNetworks && { allowedNetworks }),
   }
 }
 
 /** Builds the check of keys that stand in the config or in a file. Answers at once. */
 export function createStaticKeyCheck({ authenticatorId, sources, subject }: StaticKeyCheck): (credential: Credential, now: EpochMs) => Verification {
   return (credential, now) => {
-    const key = keyOf(credential.value, sources)
+    const key = keyOf(credential, sources)
     if (!key) return { kind: 'rejected', reason: 'key_unknown' }
     if (key.expiresAt !== undefined && key.expiresAt <= now) return { kind: 'rejected', reason: 'key_expired', evidence: { key_id: key.id } }
     const asserted = key.assertSubject && subject ? assertedSubjectOf(credential, subject) : undefined
     if (asserted?.kind === 'refused') return { kind: 'rejected', reason: asserted.reason, evidence: { key_id: key.id, header: subject?.header } }
-    return authenticated(authenticatorId, credential, key, asserted?.subject)
+    // Whom it asserts stands in the credential too.
+    return { kind: 'authenticated', principal: principalOnce(credential, authenticatorId, key, () => principalOf(authenticatorId, credential, key, asserted?.subject)) }
   }
 }

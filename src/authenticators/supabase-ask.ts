@@ -58,7 +58,7 @@ export function createSupabaseWord({ id, policy, pointers, askUser, cache, expec
 
   const verdictOn = async (token: string, payload: JsonObject, now: EpochMs): Promise<Verdict> => {
     if (!askUser) return nobodyToAsk
-    return cache.verdictOf(token, now, async () => {
+    return cache.verdictOf({ value: token }, now, async () => {
       const verdict = await askUser(token)
       if (verdict.kind !== 'known') return verdict
       if (verdict.claims['id'] !== claimOf(payload, 'sub')) return unavailable('answered with another user than the token names')

@@ -9,7 +9,7 @@ const down: Verdict = { kind: 'unavailable', dependency: 'idp', cause: 'refused'
 function counted({ ttlMs = 30_000, negativeTtlMs = 5_000, maxEntries = 10, staleIfErrorMs = 0 } = {}) {
   const cache = createVerdictCache({ name: 'introspection', ttlMs, negativeTtlMs, maxEntries, staleIfErrorMs, observer: SILENT })
   let asked = 0
-  const ask = (verdict: Verdict, credential = 'token') => (now: number) => cache.verdictOf(credential, now, async () => {
+  const ask = (verdict: Verdict, credential = 'token') => (now: number) => cache.verdictOf({ value: credential }, now, async () => {
     asked += 1
     return verdict
   })

@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache'
-import { sha256Hex } from '../base/bytes.ts'
 import { createSingleFlight } from '../base/single-flight.ts'
 import type { DurationMs, EpochMs, MaybePromise } from '../base/time.ts'
+import type { Credential } from '../model/credential.ts'
 import type { Observer } from '../model/event.ts'
 import type { Verification } from '../model/ports.ts'
+import { digestOf } from './credential-digest.ts'
 
 /**
  * What somebody else said about a credential. It holds claims, not a principal: what they mean is decided anew for each request, so
@@ -15,7 +16,7 @@ export type Verdict =
 
 export interface VerdictCache {
   /** The verdict that is kept, or what `ask` says. Those who ask about the same credential at the same time share one answer. */
-  readonly verdictOf: (credential: string, now: EpochMs, ask: () => Promise<Verdict>) => MaybePromise<Verdict>
+  readonly verdictOf: (credential: Pick<Credential, 'value' | 'digest'>, now: EpochMs, ask: () => Promise<Verdict>) => MaybePromise<Verdict>
   readonly forget: () => void
   readonly size: () => number
 }
@@ -55,7 +56,7 @@ export function createVerdictCache({ name, ttlMs, negativeTtlMs, maxEntries, obs
 
   return {
     verdictOf: (credential, now, ask) => {
-      const key = sha256Hex(credential)
+      const key = digestOf(credential)
       const found = kept.get(key)
       if (found && found.until > now) {
         observer.cached(name, 'hit')
