@@ -2,14 +2,14 @@ import { resolve } from 'node:path'
 import { median, numberArgument, textArgument } from './arguments.ts'
 import { checkTargets } from './check-targets.ts'
 import { peers } from './peers/all.ts'
-import { JWT, startPostern } from './postern.ts'
+import { posternTargets } from './postern-targets.ts'
 import { inRounds } from './rounds.ts'
 import { type Scene, setScene } from './scene.ts'
-import { showing, type Target } from './target.ts'
+import type { Target } from './target.ts'
 
 /**
- * `npm run bench:compare -- DIR[+FLAG…] … [--kind jwt|check] [--instances N] [--rounds N] [--requests N] [--warmup N] [--beside PATTERN]`: CPU time
- * per request of builds of Postern, side by side in one run. Processes of one and the same program differ, so each is started several times.
+ * `npm run bench:compare -- DIR[+FLAG…] … [--kind ROW] [--instances N] [--rounds N] [--requests N] [--warmup N] [--beside PATTERN]`: CPU time
+ * per request of builds of Postern (a row of the table, such as `jwt, mixed` or `forward-auth`), side by side in one run. Processes of one and the same program differ, so each is started several times.
  * Keeps no results.
  */
 const KIND = textArgument('kind', 'jwt')
@@ -26,14 +26,12 @@ function variants(): string[] {
   return end === -1 ? given : given.slice(0, end)
 }
 
-function targetOf(variant: string, instance: number, { setting }: Scene): Target {
+function targetOf(variant: string, instance: number, { setting, beside }: Scene): Target {
   const [directory = '', ...flags] = variant.split('+')
   const made = { ...setting, build: { directory: resolve(directory), flags } }
-  const name = `${variant} ${instance}`
-  if (KIND === 'jwt') return { name, what: '', warms: true, start: () => startPostern(made, { auth: JWT(setting.issued.jwks) }), ...showing(setting.issued.token), refuses: [{}] }
-  const check = checkTargets(made).find((target) => target.name === 'postern forward-auth')
-  if (!check) throw new Error('there is no such check')
-  return { ...check, name }
+  const target = [...posternTargets(made, beside), ...checkTargets(made)].find(({ name }) => name === `postern ${KIND}`)
+  if (!target) throw new Error(`there is no row "postern ${KIND}"`)
+  return { ...target, name: `${variant} ${instance}` }
 }
 
 const scene = await setScene()

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { JWT, type PosternKind, startPostern } from './postern.ts'
-import { asking, askingAnew, bearer, type Setting, showing, type Target } from './target.ts'
+import { asking, askingAnew, askingMixed, bearer, type Setting, showing, type Target } from './target.ts'
 
 const KEY = 'key-of-the-benchmark-0123456789abcdef'
 
@@ -22,6 +22,7 @@ export function posternTargets(setting: Setting, { introspectUrl, redisUrl }: Be
   return [
     { ...guarded, name: 'postern jwt', what: 'ES256 token that is remembered', start: jwt, ...showing(token) },
     { ...guarded, name: 'postern jwt, new', what: 'another ES256 token each time', start: jwt, send: askingAnew(mint) },
+    { ...guarded, name: 'postern jwt, mixed', what: '1,000 people over the same connections, an id in each request', start: jwt, send: askingMixed(mint) },
     { ...guarded, name: 'postern api key', what: 'key in X-API-Key', start: starting({ auth: `api_keys: {keys: [{id: bench, sha256: ${createHash('sha256').update(KEY).digest('hex')}}]}` }), send: asking({ headers: [`X-API-Key: ${KEY}`] }) },
     { ...guarded, name: 'postern introspection', what: 'answer that is remembered', start: starting({ auth: introspection }), send: asking({ headers: [bearer('opaque-token-of-the-benchmark')] }) },
     ...(redisUrl === undefined ? [] : [{ ...guarded, name: 'postern jwt, Redis', what: 'counters on Redis, whose own time is left out', start: starting({ auth: JWT(jwks), more: `store: ${redisUrl}\n` }), ...showing(token) }]),

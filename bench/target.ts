@@ -50,6 +50,16 @@ export const askingAnew = (mint: () => string): Target['send'] => (port, request
   return run({ port, bytes: (n) => all[n]!, requests, connections: CONNECTIONS, status: 200 })
 }
 
+/** People whose requests come mixed over the same connections, as a load balancer sends them. */
+const PEOPLE = 1_000
+
+/** The requests of many people over the same connections: another token that was seen before each time, and a line that no other request has. */
+export function askingMixed(mint: () => string): Target['send'] {
+  const tokens = Array.from({ length: PEOPLE }, mint)
+  let sent = 0
+  return (port, requests) => run({ port, bytes: () => getRequest(PATH, [`X-Correlation-Id: ${(sent += 1)}`, bearer(tokens[sent % PEOPLE] ?? '')]), requests, connections: CONNECTIONS, status: 200 })
+}
+
 export const bearer = (token: string): string => `Authorization: Bearer ${token}`
 
 /** The token with another signature. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Extraction } from '../model/credential.ts'
-import type { Memory } from '../model/memory.ts'
 import { request } from '../../test/support/described.ts'
+import type { Memory } from '../base/memory.ts'
 import { challengeOf, cookiesOf, createExtract, locationsOf, type Carrier } from './carriers.ts'
 
 const BEARER: Carrier = { kind: 'bearer', scheme: 'required' }

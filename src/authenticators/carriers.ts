@@ -1,7 +1,7 @@
 import { withoutBlanksBehind } from '../base/blanks.ts'
+import { remember } from '../base/memory.ts'
 import type { Credential, CredentialLocation, Extraction, Found } from '../model/credential.ts'
 import type { Challenge } from '../model/denial.ts'
-import { remember } from '../model/memory.ts'
 import type { HeaderMap, RequestDescription } from '../model/request.ts'
 import { bearerOf, soleValueOf, type BearerScheme, type Held } from './bearer.ts'
 

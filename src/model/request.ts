@@ -1,5 +1,5 @@
+import type { Memory } from '../base/memory.ts'
 import type { EpochMs } from '../base/time.ts'
-import type { Memory } from './memory.ts'
 
 /** Header fields by lower-case name; each value is one field line as it was sent. Never joined, so repetition stays visible. */
 export type HeaderMap = ReadonlyMap<string, readonly string[]>

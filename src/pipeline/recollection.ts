@@ -1,4 +1,4 @@
-import { type Memory, remember } from '../model/memory.ts'
+import { type Memory, remember } from '../base/memory.ts'
 import type { HeaderMutation } from '../model/mutation.ts'
 import type { Principal, Principals } from '../model/principal.ts'
 import type { Charge } from '../model/quota.ts'

@@ -1,4 +1,4 @@
-import { remember } from '../model/memory.ts'
+import { remember } from '../base/memory.ts'
 import type { HeaderMutation } from '../model/mutation.ts'
 import type { Client, RequestDescription } from '../model/request.ts'
 import { fieldLine, fieldLines } from './field-lines.ts'

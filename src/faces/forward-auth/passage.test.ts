@@ -2,9 +2,9 @@ import { array, assert, constantFrom, property, record } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { request } from '../../../test/support/described.ts'
 import { wireSettings } from '../../../test/support/wire-settings.ts'
+import type { Memory } from '../../base/memory.ts'
 import type { Allow } from '../../model/decision.ts'
 import type { Gateway } from '../../model/gateway.ts'
-import type { Memory } from '../../model/memory.ts'
 import { passageOf } from './passage.ts'
 
 const GATEWAYS = [[], ['authorization', 'cookie']].map((returned) => ({ wire: wireSettings(), forwardAuth: { returned, secretDigests: [] } }) as unknown as Gateway)

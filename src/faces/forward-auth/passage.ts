@@ -1,6 +1,6 @@
+import { remember } from '../../base/memory.ts'
 import type { Allow, Answer } from '../../model/decision.ts'
 import type { Gateway, OwnedHeaders } from '../../model/gateway.ts'
-import { remember } from '../../model/memory.ts'
 import { type HeaderMutation, NO_MUTATION } from '../../model/mutation.ts'
 import type { HeaderMap, RequestDescription } from '../../model/request.ts'
 import type { Route } from '../../model/route.ts'

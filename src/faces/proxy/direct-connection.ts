@@ -4,7 +4,7 @@ import { type AnswerReader, createAnswerReader } from './answer-reader.ts'
 import { type AnswerControl, type AnswerEvents, type UpstreamConnection, UpstreamClosedError, type UpstreamRequest, UpstreamTimeoutError } from './engine.ts'
 import { afterOneTurn, type Task } from './loop.ts'
 import { openSocket } from './open-socket.ts'
-import { isSized, requestHead, sendBody } from './request-writer.ts'
+import { type BodyProgress, writeRequest } from './request-writer.ts'
 import { createWait, type Wait } from './wait.ts'
 
 const nothing = (): void => undefined
@@ -13,7 +13,7 @@ const nothing = (): void => undefined
  * The exchange under way, and the hold on it. Whoever still writes its answer to a client has that hold longer than it lasts: the socket is
  * somebody else's by then. As a task it begins.
  */
-class Running implements AnswerControl, Task {
+class Running implements AnswerControl, BodyProgress, Task {
   private readonly place: Place
   readonly request: UpstreamRequest
   readonly events: AnswerEvents
@@ -54,6 +54,15 @@ class Running implements AnswerControl, Task {
     this.paused = false
     this.place.next.begin()
     this.place.socket?.resume()
+  }
+
+  moved(): void {
+    if (!this.isOver && !this.answered) this.place.first.begin()
+  }
+
+  done(): void {
+    this.sent = true
+    this.moved()
   }
 
   run(): void {
@@ -166,33 +175,15 @@ function adopt(place: Place, opened: Socket): void {
 
 function write(place: Place, open: Socket, now: Running): void {
   const { request } = now
-  const { body } = request
   now.begun = true
   now.events.started(now)
   // Whoever was told may have ended it.
   if (place.running !== now) return
-  const stream = body !== undefined && !Buffer.isBuffer(body) ? body : undefined
-  const chunked = stream !== undefined && !isSized(request)
-  const head = requestHead(request, chunked ? 'chunked' : '', request.reset)
   place.reader.expect(request.method)
   place.first.begin()
-  if (Buffer.isBuffer(body) && body.length > 0) {
-    open.cork()
-    open.write(head, 'latin1')
-    open.write(body)
-    open.uncork()
-  } else open.write(head, 'latin1')
-  if (!stream) {
-    now.sent = true
-    return
-  }
-  const moved = (): void => {
-    if (place.running === now && !now.answered) place.first.begin()
-  }
-  now.stopBody = sendBody(open, stream, { chunked, moved, done: () => {
-    now.sent = true
-    moved()
-  } })
+  const stop = writeRequest(open, request, now)
+  if (stop) now.stopBody = stop
+  else now.sent = true
 }
 
 function send(place: Place, open: Socket, now: Running): void {

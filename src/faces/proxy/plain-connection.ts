@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream'
 import type { Socket } from 'node:net'
 import type { DurationMs } from '../../base/time.ts'
-import { readRequestHead, readRequestLine, type RequestFields, type RequestHead } from '../../wire/request-head.ts'
+import type { RequestHead } from '../../wire/request-head.ts'
 import type { BodyStream, Ending } from './client.ts'
+import { KeptFields } from './kept-fields.ts'
 import { afterReading, type Task } from './loop.ts'
 
 /** What a connection of ordinary requests hands on. */
@@ -52,9 +53,7 @@ export interface PlainConnection extends Task {
   since: number
   requests: number
   /** Those of the last request. */
-  fields: RequestFields | undefined
-  /** The bytes of those fields, from the second line to behind the empty one, once they have come twice. */
-  again: Buffer | undefined
+  readonly fields: KeptFields
   turn: Turn | undefined
   /** Its bytes are looked at once in a turn of the event loop, when all of them are here. */
   due: boolean
@@ -70,7 +69,7 @@ const MAX_PIECES = 8
 const LINGER_MS: DurationMs = 1_000
 
 const NOBODY: Ending[] = []
-const BLANK_LINE = '\r\n\r\n', LINE_END = 2
+const BLANK_LINE = '\r\n\r\n'
 /** What has begun as an ordinary head and may go on as one: whoever waits for the end of anything else may wait in vain. */
 const BEGINNING = /^[A-Z](?:[\t\x20-\x7e\x80-\xff]|\r\n|\r$)*$/
 
@@ -90,7 +89,6 @@ function begin(connection: PlainConnection, head: RequestHead, bytes: Buffer, at
   const turn: Turn = {
     connection, head, left: length - (end - at), arrived: end > at ? bytes.subarray(at, end) : undefined, stream: undefined, status: undefined, last: !keepAlive, over: false, endings: NOBODY,
   }
-  connection.fields = head.fields
   connection.held = end < bytes.length ? bytes.subarray(end) : undefined
   connection.state = 'asked'
   connection.turn = turn
@@ -99,37 +97,16 @@ function begin(connection: PlainConnection, head: RequestHead, bytes: Buffer, at
   connection.events.request(turn)
 }
 
-/** Forgets what the client said last. */
-export function forgetFields(connection: PlainConnection): void {
-  connection.fields = undefined
-  connection.again = undefined
-}
-
-const LF = 0x0a, CR = 0x0d
-
-/** The head in bytes that are one, and whose fields are those of the last request: most clients say the same again, and nothing of it need be looked at. */
-function sameHead({ fields, again, maxHead }: PlainConnection, bytes: Buffer): RequestHead | undefined {
-  if (!fields || !again || bytes.length > maxHead) return undefined
-  const end = bytes.length - again.length
-  if (end < 2 || bytes[end - 1] !== LF || bytes[end - 2] !== CR || again.compare(bytes, end) !== 0) return undefined
-  const line = bytes.toString('latin1', 0, end - 2)
-  return line.includes('\n') ? undefined : readRequestLine(line, fields)
-}
-
 /** Reads a head from bytes that begin with one, if the whole of it is there. */
 function read(connection: PlainConnection, bytes: Buffer): void {
   const { maxHead, fields } = connection
-  const same = sameHead(connection, bytes)
+  const same = fields.same(bytes, maxHead)
   if (same) return begin(connection, same, bytes, bytes.length)
   const text = bytes.toString('latin1', 0, Math.min(bytes.length, maxHead + BLANK_LINE.length))
   const end = text.indexOf(BLANK_LINE)
   if (end !== -1) {
-    const head = readRequestHead(text.slice(0, end), fields)
-    if (!head) return handOver(connection, bytes)
-    // What is said for the first time may be said for the last.
-    if (head.fields !== fields) connection.again = undefined
-    else connection.again ??= Buffer.from(bytes.subarray(end - fields.text.length + LINE_END, end + BLANK_LINE.length))
-    return begin(connection, head, bytes, end + BLANK_LINE.length)
+    const head = fields.read(text.slice(0, end), bytes)
+    return head ? begin(connection, head, bytes, end + BLANK_LINE.length) : handOver(connection, bytes)
   }
   connection.pieces += 1
   if (connection.pieces > MAX_PIECES || bytes.length > maxHead || !BEGINNING.test(text)) return handOver(connection, bytes)
@@ -265,7 +242,7 @@ export function readPlainly(settings: PlainSettings): PlainConnection {
   const end = (): void => void socket.end()
   const error = (): void => undefined
   const connection: PlainConnection = {
-    ...settings, state: 'waiting', held: undefined, pieces: 0, since: performance.now(), requests: 0, fields: undefined, again: undefined, turn: undefined, due: false, run: () => look(connection),
+    ...settings, state: 'waiting', held: undefined, pieces: 0, since: performance.now(), requests: 0, fields: new KeptFields(), turn: undefined, due: false, run: () => look(connection),
     detach: () => void socket.off('data', data).off('close', close).off('end', end).off('error', error),
   }
   socket.on('data', data).on('close', close).on('end', end).on('error', error)

@@ -3,7 +3,7 @@ import type { DurationMs } from '../../base/time.ts'
 import type { Client } from './client.ts'
 import { isEncrypted, type Peers } from './peer.ts'
 import { createPlainClient } from './plain-client.ts'
-import { forgetFields, type PlainConnection, type PlainEvents, readPlainly } from './plain-connection.ts'
+import { type PlainConnection, type PlainEvents, readPlainly } from './plain-connection.ts'
 import type { ListenerSettings } from './settings.ts'
 
 /** What the connections of a listener hand on. */
@@ -52,7 +52,7 @@ export function createPlainReaders({ settings, peers }: PlainReadersSettings, ev
       const { state, held, requests, since, socket } = connection
       if (state !== 'waiting') continue
       // What a client said is not kept for one that has gone quiet: its credential is in it.
-      if (now - since > QUIET_MS) forgetFields(connection)
+      if (now - since > QUIET_MS) connection.fields.forget()
       const rests = held === undefined && requests > 0
       if (now - since <= (rests ? keepAliveTimeoutMs + GRACE_MS : headersTimeoutMs)) continue
       forget(connection)

@@ -16,10 +16,10 @@ export function requestHead({ method, path, headers }: UpstreamRequest, framing:
   return `${method} ${path} HTTP/1.1\r\n${headers.text()}${chunked}${close ? 'Connection: close\r\n\r\n' : 'Connection: keep-alive\r\n\r\n'}`
 }
 
-export const isSized = ({ headers }: UpstreamRequest): boolean => headers.list().some((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-length')
+const isSized = ({ headers }: UpstreamRequest): boolean => headers.list().some((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-length')
 
+/** Who is told how a body goes. */
 export interface BodyProgress {
-  readonly chunked: boolean
   /** Some of it has been written. */
   readonly moved: () => void
   /** All of it has been written. */
@@ -27,10 +27,10 @@ export interface BodyProgress {
 }
 
 /** Copies a body to the socket with backpressure. Gives the way to stop, after which nothing more is written. */
-export function sendBody(socket: Socket, body: Readable, { chunked, moved, done }: BodyProgress): () => void {
+function sendBody(socket: Socket, body: Readable, chunked: boolean, progress: BodyProgress): () => void {
   const onData = (chunk: Buffer): void => {
     if (chunk.length === 0) return
-    moved()
+    progress.moved()
     let goes: boolean
     if (chunked) {
       socket.cork()
@@ -50,9 +50,30 @@ export function sendBody(socket: Socket, body: Readable, { chunked, moved, done 
   function onEnd(): void {
     socket.off('drain', onDrain)
     if (chunked) socket.write('0\r\n\r\n', 'latin1')
-    done()
+    progress.done()
   }
   socket.on('drain', onDrain)
   body.on('data', onData).once('end', onEnd)
   return stop
+}
+
+/**
+ * Writes a request.
+ *
+ * @returns the way to stop its body, while that comes; undefined when all of it has been written
+ * @throws {TypeError} when a part of its head would break out of its place
+ */
+export function writeRequest(socket: Socket, request: UpstreamRequest, progress: BodyProgress): (() => void) | undefined {
+  const { body, reset } = request
+  const stream = Buffer.isBuffer(body) ? undefined : body
+  const chunked = stream !== undefined && !isSized(request)
+  const head = requestHead(request, chunked ? 'chunked' : '', reset)
+  if (!Buffer.isBuffer(body) || body.length === 0) socket.write(head, 'latin1')
+  else {
+    socket.cork()
+    socket.write(head, 'latin1')
+    socket.write(body)
+    socket.uncork()
+  }
+  return stream && sendBody(socket, stream, chunked, progress)
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
+import type { Memory } from '../../../src/base/memory.ts'
 import { isDenial } from '../../../src/model/denial.ts'
-import type { Memory } from '../../../src/model/memory.ts'
 import { fieldLines } from '../../../src/wire/field-lines.ts'
 import { upstreamLines } from '../../../src/wire/header-lines.ts'
 import { describe } from '../../../src/wire/incoming.ts'
