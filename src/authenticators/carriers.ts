@@ -1,5 +1,5 @@
 import { withoutBlanksBehind } from '../base/blanks.ts'
-import { remember } from '../base/memory.ts'
+import { recall, remember } from '../base/memory.ts'
 import type { Credential, CredentialLocation, Extraction, Found } from '../model/credential.ts'
 import type { Challenge } from '../model/denial.ts'
 import type { HeaderMap, RequestDescription } from '../model/request.ts'
@@ -95,7 +95,7 @@ export function createExtract(carriers: readonly Carrier[], recognises: (value: 
   }
   return ({ headers, memory }) => {
     if (!memory) return find(headers)
-    const known = memory.get(places) as Found | undefined
+    const known = recall<Found>(memory, places)
     if (known && isFoundIn(headers, fields, known)) return known.extraction
     const extraction = find(headers)
     const found: Found = { lines: fields.map((field) => headers.get(field)), extraction }

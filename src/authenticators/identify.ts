@@ -2,7 +2,7 @@ import type { EpochMs } from '../base/time.ts'
 import type { Credential } from '../model/credential.ts'
 import type { IdentifiedPrincipal } from '../model/principal.ts'
 import type { Verification } from '../model/ports.ts'
-import { principalMade } from './made-principal.ts'
+import { keepPrincipal, principalMade } from './made-principal.ts'
 import { identityClaimsOf, type IdentityPointers } from './identity-claims.ts'
 
 /** Everything that makes a principal of a verified document. */
@@ -25,8 +25,7 @@ export function identify(identification: Identification): Verification {
   if (made && made.expiresAt === expiresAt && made.credentialId === credentialId) return { kind: 'authenticated', principal: made }
   const principal = principalOf(identification)
   if (!principal) return { kind: 'rejected', reason: 'subject_invalid' }
-  credential.made = { known: document, principal }
-  return { kind: 'authenticated', principal }
+  return { kind: 'authenticated', principal: keepPrincipal(credential, document, principal) }
 }
 
 function principalOf({ authenticatorId, credential, document, pointers, attributes, expiresAt, credentialId }: Identification): IdentifiedPrincipal | undefined {

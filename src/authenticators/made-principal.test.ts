@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { request } from '../../test/support/described.ts'
+import type { Memory } from '../base/memory.ts'
 import type { Credential } from '../model/credential.ts'
 import type { Verification } from '../model/ports.ts'
+import type { IdentifiedPrincipal } from '../model/principal.ts'
+import { createApiKeyAuthenticator } from './api-key.ts'
 import { identify } from './identify.ts'
 import { createStaticKeyCheck, digestOf, keysByDigest, type StaticKey } from './static-keys.ts'
 
@@ -49,5 +53,23 @@ describe('the principal of a document', () => {
     expect(about(document, shown, 11, 'other')).toMatchObject({ credentialId: 'other' })
     expect(about({ sub: 'alice' }, shown, 10, 'id')).not.toBe(first)
     expect(about({ sub: 'bob' }, shown, 11, 'other')).toMatchObject({ subject: 'bob' })
+  })
+})
+
+describe('the people for whom a trusted service asks over one connection', () => {
+  it('are each themselves, and the service is itself where it names nobody', () => {
+    const subject = { header: 'x-user-id', required: false, maxLength: 50, pattern: /^[a-z]+$/ }
+    const key: StaticKey = { id: 'k', subject: 'svc', digest: digestOf('a-key-of-a-service'), scopes: [], roles: [], assertSubject: true }
+    const { extract, verify } = createApiKeyAuthenticator({
+      id: 'keys', realm: 'api', forwardCredential: 'strip', carriers: [{ kind: 'header', name: 'x-api-key' }], prefixes: [], minLength: 8, subject,
+      checks: [createStaticKeyCheck({ authenticatorId: 'keys', sources: [() => keysByDigest([key])], subject })],
+    })
+    const memory: Memory = new Map()
+    const asked = (person?: string): unknown => {
+      const found = extract({ ...request({ headers: { 'x-api-key': 'a-key-of-a-service', ...(person === undefined ? {} : { 'x-user-id': person }) } }), memory })
+      const { subject: name, asserted, locations } = principalIn(verify(found as Credential, 0) as Verification) as IdentifiedPrincipal
+      return [name, asserted, locations.length]
+    }
+    expect([undefined, 'alice', 'bob', 'alice', undefined].map(asked)).toEqual([['svc', undefined, 1], ['alice', true, 2], ['bob', true, 2], ['alice', true, 2], ['svc', undefined, 1]])
   })
 })

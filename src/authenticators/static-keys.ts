@@ -93,7 +93,7 @@ export function createStaticKeyCheck({ authenticatorId, sources, subject }: Stat
     if (key.expiresAt !== undefined && key.expiresAt <= now) return { kind: 'rejected', reason: 'key_expired', evidence: { key_id: key.id } }
     const asserted = key.assertSubject && subject ? assertedSubjectOf(credential, subject) : undefined
     if (asserted?.kind === 'refused') return { kind: 'rejected', reason: asserted.reason, evidence: { key_id: key.id, header: subject?.header } }
-    // Whom it asserts stands in the credential too.
+    // Whom it asserts stands in the credential too, which then is one of this request alone.
     return { kind: 'authenticated', principal: principalOnce(credential, authenticatorId, key, () => principalOf(authenticatorId, credential, key, asserted?.subject)) }
   }
 }

@@ -7,7 +7,7 @@ import type { Verification } from '../model/ports.ts'
 import { digestOf } from './credential-digest.ts'
 
 /**
- * What somebody else said about a credential. It holds claims, not a principal: what they mean is decided anew for each request, so
+ * What somebody else said about a credential. It holds claims, not a principal: what they mean is decided by each authenticator, for each credential, so
  * that one answer cannot be taken for another policy's (CVE-2021-32701, CVE-2026-33496).
  */
 export type Verdict =

@@ -15,6 +15,16 @@ const as = (id: string, subject: string, credentialId?: string): Principals => {
 const nobody: Principals = { primary: { kind: 'anonymous', authenticatorId: 'none' }, byAuthenticator: new Map(), requiredScopes: new Map() }
 const partition = (more: Partial<Record<keyof QuotaConfig, unknown>>, who?: Principals, sketch = {}): string | undefined => compileQuota(config(more), [], context)?.rule.partitionOf(request(sketch), who)
 
+describe('a partition that is worked out once for the same fields and principals', () => {
+  it.each<[Parameters<typeof config>[0], boolean]>([
+    [{ key: 'principal' }, true], [{ key: 'user' }, true], [{ key: 'credential' }, true], [{ key: 'api_key' }, true], [{ key: 'client_ip' }, true], [{ key: 'ip' }, true], [{ key: 'route' }, true], [{ key: 'header:x-tenant' }, true], [{ key: 'jwt.id' }, true], [{ key: 'key.principal' }, true],
+    [{ key: 'principal', when: 'identified' }, true], [{ key: 'principal', skip: ['jwt'] }, true],
+    [{ key: 'body.email' }, false], [{ key: 'body.user.id' }, false], [{ key: 'body.user.principal' }, false], [{ key: 'principal', when: { 'query.stream': ['true'] } }, false], [{ key: 'client_ip', when: { 'query.stream': ['true'] } }, false],
+  ])('%j: %s', (more, steady) => {
+    expect(compileQuota(config(more), [], context)?.rule.steady).toBe(steady)
+  })
+})
+
 describe('who shares a counter', () => {
   it('people of one project are the same, whichever entry of the config checked them', () => {
     expect(partition({}, as('profile', 'alice'))).toBe(partition({}, as('session', 'alice')))

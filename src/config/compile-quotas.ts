@@ -85,6 +85,15 @@ function partitionOf(key: string, context: QuotaContext): PartitionOf | undefine
   }
 }
 
+const STEADY_KEYS: ReadonlySet<string> = new Set(['client_ip', 'ip', 'route', 'principal', 'user', 'credential', 'api_key'])
+
+/**
+ * Whether a partition follows from the fields, the client and the principals alone (`QuotaRule.steady`): a quota that is remembered as steady and is not
+ * would be spent for somebody else. So what is not listed is not.
+ */
+const isSteady = ({ key, when }: QuotaConfig): boolean =>
+  typeof when !== 'object' && (STEADY_KEYS.has(key) || key.startsWith('header:') || (!key.startsWith('body.') && /\.(id|principal)$/.test(key)))
+
 /** The conditions under which a rule applies at all. */
 function applies({ when, skip }: QuotaConfig): (request: RequestDescription, principals?: Principals) => boolean {
   const exempt = new Set(skip ?? [])
@@ -131,6 +140,6 @@ export function compileQuota(config: QuotaConfig, path: ConfigPath, context: Quo
   const beforeAuthentication = (CLIENT_KEYS.has(config.key) || config.key.startsWith('header:') || config.key.startsWith('body.')) && typeof config.when !== 'string' && config.skip === undefined
   return {
     stage: beforeAuthentication ? 'client' : 'principal',
-    rule: { policy, cost: config.cost, steady: !config.key.startsWith('body.') && typeof config.when !== 'object', partitionOf: (request, principals) => (relevant(request, principals) ? partition(request, principals) : undefined) },
+    rule: { policy, cost: config.cost, steady: isSteady(config), partitionOf: (request, principals) => (relevant(request, principals) ? partition(request, principals) : undefined) },
   }
 }

@@ -1,5 +1,4 @@
 import type { Evidence } from './denial.ts'
-import type { IdentifiedPrincipal } from './principal.ts'
 import type { RejectionReason } from './reason.ts'
 
 /** Where a credential was found: what is stripped, redacted and named by `explain`. */
@@ -24,8 +23,8 @@ export interface Credential {
   digest?: string | undefined
   /** What the value says of itself, once somebody has read it. */
   reading?: Reading | undefined
-  /** The principal that was made of it last, and of what else. */
-  made?: { readonly known: object; readonly principal: IdentifiedPrincipal } | undefined
+  /** What was made of it last; for those who made it. Whoever copies a credential copies this too, so it says whose it is. */
+  made?: { readonly of: Credential } | undefined
 }
 
 /**

@@ -127,22 +127,27 @@ describe('an audit record', () => {
 
 describe('records of requests that come over one connection', () => {
   it('are those that each would have by itself', () => {
-    const people = [ALICE, { ...ALICE, subject: 'bob' }].map(principalsOf)
+    const people = [ALICE, { ...ALICE, subject: 'bob' }, { ...ALICE, credentialId: 'ak_other' }].map(principalsOf)
     const routes = ['orders', 'bills'].map((id) => ({ id }))
     const clients = ['203.0.113.7', '203.0.113.8'].map((ip) => ({ ip, peer: ip, trustedHops: 0, partition: ip }))
     const attempts: readonly (readonly Attempt[])[] = [[TRIED[1]!], TRIED, [TRIED[1]!, { authenticatorId: 'idp', kind: 'jwt', outcome: 'authenticated' }], [{ ...TRIED[1]!, outcome: 'rejected', reason: 'key_unknown' }]]
+    let same = 0
     const step = recordOfEach({
       principals: constantFrom(...people), route: constantFrom(...routes), client: constantFrom(...clients), tried: constantFrom(...attempts), face: constantFrom('proxy', 'forward_auth'), outcome: constantFrom('allow', 'allow', 'answer', 'deny'),
       observed: constantFrom(undefined, undefined, { stage: 'authorize', denial: { kind: 'denial', code: 'forbidden', rule: 'scopes' } }),
+      id: constantFrom('one', 'two'), path: constantFrom('/a', '/b'), method: constantFrom('GET', 'PUT'), traceId: constantFrom(undefined, 'a', 'b'), status: constantFrom(undefined, 200, 204), receivedAt: constantFrom(1, 2),
     })
     assert(property(array(step, { minLength: 2, maxLength: 20 }), (steps) => {
       const memory: Memory = new Map()
-      for (const { principals, route, client, tried, face, outcome, observed } of steps) {
+      for (const { principals, route, client, tried, face, outcome, observed, id, path, method, traceId, status, receivedAt } of steps) {
         const decision = { outcome, limits: [], attempts: tried, principals, route, reply: { status: 200 }, stage: 'authorize', denial: { kind: 'denial', code: 'forbidden', rule: 'scopes' }, ...(observed && { observed }) } as unknown as Decision
-        const event = { face, decision, request: { ...REQUEST, client } } as const
+        const event = { face, decision, ...(status !== undefined && { status }), request: { ...REQUEST, id, method, receivedAt, traceId, target: { ...REQUEST.target, path }, client } } as const
+        const before = [...memory.values()]
         expect(recordOf({ ...event, request: { ...event.request, memory } }).line).toBe(recordOf(event).line)
+        if (before.length > 0 && before[0] === [...memory.values()][0]) same += 1
       }
     }), { numRuns: 300 })
+    expect(same).toBeGreaterThan(100)
   })
 })
 

@@ -1,4 +1,4 @@
-import { remember } from '../base/memory.ts'
+import { recall, remember } from '../base/memory.ts'
 import { remembering } from '../base/remembering.ts'
 import type { EpochMs } from '../base/time.ts'
 import type { Attempt, Decision } from '../model/decision.ts'
@@ -44,7 +44,7 @@ function member(name: string, value: string | undefined): string {
 }
 
 // What the code or the config has few of, written out once.
-const methodTextOf = remembering((name) => member('http.request.method', name))
+const requestMethodText = remembering((name) => member('http.request.method', name))
 const routeText = createTexts((id) => member('postern.route', id))
 const providerText = createTexts((id) => member('auth.provider', id))
 const methodText = createTexts((kind) => member('auth.method', kind))
@@ -104,14 +104,14 @@ const aboutText = ({ face, request, wire, decision }: DecidedEvent): string => `
 function requestText({ request, wire }: DecidedEvent): string {
   const path = request?.target.path ?? wire.path
   const query = path.indexOf('?')
-  return `${methodTextOf(request?.method ?? wire.method)}${member('url.path', query === -1 ? path : path.slice(0, query))}${member('http.request.id', request?.id ?? wire.id)}${member('trace.id', request?.traceId)}`
+  return `${requestMethodText(request?.method ?? wire.method)}${member('url.path', query === -1 ? path : path.slice(0, query))}${member('http.request.id', request?.id ?? wire.id)}${member('trace.id', request?.traceId)}`
 }
 
 /** The parts of a record that are the same while one connection asks on one route, and one and the same principal is proven to it at once. */
-interface Repeated { readonly face: DecidedEvent['face']; readonly route: Route; readonly principals: Principals; readonly client: Client; readonly about: string; readonly attempts: string }
+interface Lasting { readonly face: DecidedEvent['face']; readonly route: Route; readonly principals: Principals; readonly client: Client; readonly about: string; readonly attempts: string }
 
 /** Where it stands in the memory of a connection. */
-const REPEATED = {}
+const LASTING = {}
 
 /** Whether nothing but the proof of one principal was looked at, and it let the request in. */
 function isPlainlyAllowed({ decision }: DecidedEvent): boolean {
@@ -119,13 +119,13 @@ function isPlainlyAllowed({ decision }: DecidedEvent): boolean {
   return decision.outcome === 'allow' && decision.observed === undefined && attempts.length === 1 && attempts[0]?.outcome === 'authenticated' && attempts[0].evidence === undefined
 }
 
-function partsOf(event: DecidedEvent): Pick<Repeated, 'about' | 'attempts'> {
+function partsOf(event: DecidedEvent): Pick<Lasting, 'about' | 'attempts'> {
   const { face, request, decision: { route, principals, attempts } } = event
   const memory = isPlainlyAllowed(event) ? request?.memory : undefined
-  const known = memory?.get(REPEATED) as Repeated | undefined
+  const known = recall<Lasting>(memory, LASTING)
   if (known && known.face === face && known.route === route && known.principals === principals && known.client === request?.client) return known
   const made = { about: aboutText(event), attempts: attemptsText(attempts) }
-  if (memory && request && route && principals) remember(memory, REPEATED, { face, route, principals, client: request.client, ...made } satisfies Repeated)
+  if (request && route && principals) remember(memory, LASTING, { face, route, principals, client: request.client, ...made } satisfies Lasting)
   return made
 }
 

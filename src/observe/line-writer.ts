@@ -13,7 +13,7 @@ export interface LineWriter {
   /** `line` has no line break. */
   readonly write: (line: string) => void
   /**
-   * The same for a line that is put together a little later: some dozens in a row cost half of what each costs in the midst of a
+   * The same for a line that is put together a little later: 32 in a row cost half of what each costs in the midst of a
    * request. What it is made of must not change, and is kept for as long.
    */
   readonly writeLater: (line: () => string) => void

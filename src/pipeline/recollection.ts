@@ -1,4 +1,4 @@
-import { type Memory, remember } from '../base/memory.ts'
+import { recall, remember } from '../base/memory.ts'
 import type { HeaderMutation } from '../model/mutation.ts'
 import type { Principal, Principals } from '../model/principal.ts'
 import type { Charge } from '../model/quota.ts'
@@ -14,11 +14,9 @@ export interface Recollection {
   mutation: HeaderMutation | undefined
 }
 
-const recollected = (memory: Memory | undefined, route: Route): Recollection | undefined => memory?.get(route) as Recollection | undefined
-
 /** The principals of the request before, if the same one was proven by the same use of an authenticator, and nobody else. */
 export function samePrincipals({ memory }: RequestDescription, route: Route, { authenticator: { id }, scopes }: AuthenticatorUse, principal: Principal): Principals | undefined {
-  const principals = recollected(memory, route)?.principals
+  const principals = recall<Recollection>(memory, route)?.principals
   const same = principals?.primary === principal && principals.byAuthenticator.size === 1 && principals.byAuthenticator.get(id) === principal && (principals.requiredScopes.get(id) ?? NONE) === (scopes.length === 0 ? NONE : scopes)
   return same ? principals : undefined
 }
@@ -27,9 +25,9 @@ const NONE: readonly string[] = []
 
 /** That of the request before, if the fields and the principals are the very same ones; else a new one. */
 export function recollect({ memory, headers }: RequestDescription, route: Route, principals: Principals): Recollection {
-  const known = recollected(memory, route)
+  const known = recall<Recollection>(memory, route)
   if (known?.principals === principals && known.headers === headers) return known
   const fresh: Recollection = { headers, principals, charges: undefined, mutation: undefined }
-  if (memory) remember(memory, route, fresh)
+  remember(memory, route, fresh)
   return fresh
 }

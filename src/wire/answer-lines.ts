@@ -1,4 +1,5 @@
 import { fieldLines } from './field-lines.ts'
+import { isNamed } from './headers.ts'
 
 /** The header list of an answer that is relayed, without framing but `Content-Length`. */
 export interface AnswerLines {
@@ -11,8 +12,6 @@ export interface AnswerLines {
   /** It has a date. */
   readonly dated: boolean
 }
-
-const isNamed = (name: string, wanted: string): boolean => name.length === wanted.length && name.toLowerCase() === wanted
 
 /** Whether a flat list has a field of this name; `wanted` is lower-case. */
 export function hasField(flat: readonly string[], wanted: string): boolean {
@@ -31,7 +30,6 @@ class Lines implements AnswerLines {
     this.flat = flat
     this.sized = hasField(flat, 'content-length')
     this.dated = hasField(flat, 'date')
-    this.written = undefined
   }
 
   list(): string[] {

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Reply } from '../model/decision.ts'
 import type { AnswerLines } from './answer-lines.ts'
 import { fieldLine, fieldLines } from './field-lines.ts'
+import { isNamed } from './headers.ts'
 
 /** How an answer stands on its connection. */
 export interface Standing {
@@ -36,8 +37,6 @@ export function reasonPhrase(status: number, message: string | undefined): strin
   const usual = STATUS_CODES[status] ?? ''
   return message !== undefined && message !== usual && /^[\t\x20-\x7e]+$/.test(message) ? message : usual
 }
-
-const isNamed = (name: string, wanted: string): boolean => name.length === wanted.length && name.toLowerCase() === wanted
 
 /** The first line of a head. */
 const statusLine = (status: number, message: string | undefined): string => (message === undefined || message === STATUS_CODES[status] ? usualLine(status) : `HTTP/1.1 ${status} ${reasonPhrase(status, message)}\r\n`)

@@ -1,4 +1,4 @@
-import { remember } from '../base/memory.ts'
+import { recall, remember } from '../base/memory.ts'
 import type { HeaderMutation } from '../model/mutation.ts'
 import type { Client, RequestDescription } from '../model/request.ts'
 import { fieldLine, fieldLines } from './field-lines.ts'
@@ -35,7 +35,7 @@ function piecesOf({ flat, idAt, traceAt }: UpstreamHeaders): Pieces {
 /** Bytes of the body that are announced; undefined where none are. */
 const lengthOf = (framing: Framing): number | undefined => (framing.kind === 'length' ? framing.length : undefined)
 
-/** A list in which nothing changes from request to request but the id and the trace, and what it followed from. */
+/** A list in which nothing changes from request to request but the id and the trace, and what it followed from: not the request, which it outlives. */
 class Remembered {
   readonly headers: UpstreamHeaders
   private readonly rawHeaders: readonly string[]
@@ -57,7 +57,6 @@ class Remembered {
     this.scheme = target.scheme
     this.host = upstreamHost
     this.length = lengthOf(framing)
-    this.pieces = undefined
   }
 
   /** Whether the list for this request is the same. What it depends on besides does not change while a memory lasts. */
@@ -116,11 +115,11 @@ class Filled implements HeaderLines, Trace {
 export function upstreamLines(input: UpstreamHeadersInput, onStripped: (identityHeaderName: string) => void): HeaderLines {
   const { request, routeHeaders, framing, upgrade } = input
   const memory = upgrade || framing.kind === 'chunked' ? undefined : request.memory
-  const known = memory?.get(routeHeaders) as Remembered | undefined
+  const known = recall<Remembered>(memory, routeHeaders)
   const same = known?.fits(input) ? known : undefined
   const headers = same?.headers ?? upstreamHeaders(input)
   for (const name of headers.stripped) onStripped(name)
   if (same) return new Filled(same, request)
-  if (memory) remember(memory, routeHeaders, new Remembered(headers, input))
+  remember(memory, routeHeaders, new Remembered(headers, input))
   return headerLines(headers.flat)
 }

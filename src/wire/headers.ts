@@ -86,3 +86,6 @@ export function connectionTokens(headers: HeaderMap): ReadonlySet<string> {
 
 /** What RFC 9110 calls a token: names of fields, methods and connection options. */
 export const isToken = (text: string): boolean => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text)
+
+/** Whether a field has this name; `lower` is lower-case. */
+export const isNamed = (name: string, lower: string): boolean => name.length === lower.length && name.toLowerCase() === lower

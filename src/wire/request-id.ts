@@ -9,7 +9,7 @@ const LAYOUT = 'xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx'
 /** What may stand at each place, sixteen times: each digit of a random byte's lower half chooses one. */
 const CHOICES = Buffer.from([...LAYOUT].map((place) => (place === 'x' ? '0123456789abcdef' : place === 'y' ? '89ab89ab89ab89ab' : place.repeat(16))).join(''))
 
-/** Ids made in advance, as one text: one by one they cost more than the decision. Few enough that an id which is kept, and all of them with it, takes no room. */
+/** Ids made in advance, as one text: one by one they leave half a kilobyte each behind, and are put together again where they are written. Few enough that an id which is kept, and all of them with it, takes no room. */
 const AT_ONCE = 64
 const bytes = Buffer.alloc(AT_ONCE * LAYOUT.length)
 let pool = ''

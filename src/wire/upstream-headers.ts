@@ -93,12 +93,13 @@ const isTrace = (folded: string): boolean => folded === 'traceparent' || folded 
 const staysBehind = (folded: string, { route, mutated, gone, keepsTrace }: Plan): boolean =>
   gone.includes(folded) || mutated.includes(folded) || route.replaced.has(folded) || (!keepsTrace && isTrace(folded))
 
-/** A list of what the upstream sees, and what it is made of besides the fields of the client and who was proven. */
+/** A list of what the upstream sees, where in it something stands that is another one for each request, and what was taken away. */
 export interface UpstreamHeaders {
   /** Flat: name, value, name, value, … */
   readonly flat: string[]
-  /** Index of the value of the request id of ours, and of the trace that begins here; -1 where there is none. */
+  /** Index of the value of the request id of ours; -1 where there is none. */
   idAt: number
+  /** The same of a trace that begins here. It stands behind the id. */
   traceAt: number
   /** Folded names of the claimed identity headers that were removed, one for each line. */
   readonly stripped: string[]
@@ -159,7 +160,7 @@ function pushMutation(out: string[], { mutation: { set } }: UpstreamHeadersInput
 }
 
 /**
- * The header list that the upstream sees, flat, built afresh for every request on every path (T1-T5, T21, T22, T24). The
+ * The header list that the upstream sees, flat, the same on every path (T1-T5, T21, T22, T24); what may be remembered of it is for `upstreamLines` to say. The
  * client's fields pass unless something here takes them away; framing, `Host` and forwarding fields are written from what was
  * verified; the route's fields follow, and identity headers come last, so that nothing can replace them.
  */

@@ -1,4 +1,4 @@
-import { remember } from '../../base/memory.ts'
+import { recall, remember } from '../../base/memory.ts'
 import type { Allow, Answer } from '../../model/decision.ts'
 import type { Gateway, OwnedHeaders } from '../../model/gateway.ts'
 import { type HeaderMutation, NO_MUTATION } from '../../model/mutation.ts'
@@ -108,14 +108,14 @@ const LASTING = {}
 function lastingOf(request: RequestDescription, decision: Allow, gateway: Gateway): Lasting {
   const { memory, headers } = request
   const { mutation, route } = decision
-  const known = memory?.get(LASTING) as Lasting | undefined
+  const known = recall<Lasting>(memory, LASTING)
   if (known?.gateway === gateway && known.headers === headers && known.mutation === mutation && known.route === route) return known
   const kind = headerKinds(gateway.wire.owned)
   const fields = identityFields(gateway.wire.owned, mutation.set, kind)
   pushOthers(fields, route.requestHeaders.set, kind)
   pushOthers(fields, mutation.set, kind)
   const made: Lasting = { gateway, headers, mutation, route, fields, credentials: credentialFields(request, decision, gateway), remove: removedFields(request, decision, gateway) }
-  if (memory) remember(memory, LASTING, made)
+  remember(memory, LASTING, made)
   return made
 }
 

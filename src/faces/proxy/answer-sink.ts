@@ -19,7 +19,7 @@ export function createAnswerSink(response: ServerResponse, hooks: AnswerSinkHook
 
   const patience = (): void => {
     if (stalled) return
-    stalled = setTimeout(hooks.onStalled, hooks.stallMs)
+    stalled = setTimeout(() => hooks.onStalled(), hooks.stallMs)
     // Once for the answer: a slow client fills and drains the socket thousands of times.
     if (!watched) response.once('close', () => clearTimeout(stalled))
     watched = true

@@ -71,11 +71,6 @@ class Attempt implements AnswerEvents, AnswerSinkHooks, Undoing {
 
   constructor(settings: AttemptSettings) {
     this.settings = settings
-    this.control = undefined
-    this.sink = undefined
-    this.raw = undefined
-    this.status = undefined
-    this.over = undefined
   }
 
   get stallMs(): DurationMs {
@@ -83,9 +78,9 @@ class Attempt implements AnswerEvents, AnswerSinkHooks, Undoing {
   }
 
   start(): void {
-    const { exchange, connection, options: { method, path, headers, reset } } = this.settings
+    const { exchange, connection, options } = this.settings
     exchange.presence.undo = this
-    connection.dispatch({ method, path, headers, reset, body: this.body() }, this)
+    connection.dispatch({ ...options, body: this.body() }, this)
   }
 
   /** The client has left. */

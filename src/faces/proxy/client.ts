@@ -25,6 +25,7 @@ export interface AnswerHead {
   readonly last: boolean
 }
 
+/** Called as methods: whoever hands one on wraps it. */
 export interface AnswerSinkHooks {
   /** The client does not keep up: stop reading from the upstream. */
   readonly onFull: () => void

@@ -39,7 +39,6 @@ class Served implements Exchange, Presence, Case, Ending {
     this.client = client
     this.parts = parts
     this.gateway = parts.gateway()
-    this.undo = undefined
     parts.inFlight.enter()
     parts.observer.opened('request', 'proxy')
     client.onDone(this)

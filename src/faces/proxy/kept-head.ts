@@ -1,6 +1,6 @@
 import { type KeptLines, type ParsedHead, parseHead } from './answer-head-syntax.ts'
 
-/** A longer head is read each time, bytes. */
+/** A longer head is read each time and kept by nobody, bytes. */
 const LONGEST = 1_024
 const BLANK_LINE = '\r\n\r\n'
 
@@ -38,10 +38,11 @@ export class KeptHead {
     this.last = undefined
     this.bytes = undefined
     const head = parseHead(text, this.lines)
-    // Two spellings may be read as one and the same head: what is compared is what came now.
-    if (last && text.length <= LONGEST && areSame(head, last)) this.bytes = Buffer.from(text + BLANK_LINE, 'latin1')
     // A cookie is a secret, and another one each time.
-    if (!head.cookie) this.last = head
+    if (head.cookie || text.length > LONGEST) return head
+    // Two spellings may be read as one and the same head: what is compared is what came now.
+    if (last && areSame(head, last)) this.bytes = Buffer.from(text + BLANK_LINE, 'latin1')
+    this.last = head
     return head
   }
 }

@@ -145,8 +145,13 @@ describe('what is done when all has been read', () => {
     const text = 'x'.repeat(32 * 1_024 * 1_024)
     const told: string[] = []
     far.pause()
-    const written = writeAnswer(near, text, () => told.push('waits')).then(() => told.push('written'))
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    let written: Promise<unknown> = Promise.resolve()
+    await new Promise<void>((resolve) => {
+      written = writeAnswer(near, text, () => {
+        told.push('waits')
+        resolve()
+      }).then(() => told.push('written'))
+    })
     expect(told).toEqual(['waits'])
     let length = 0
     far.on('data', (chunk: Buffer) => (length += chunk.length)).resume()

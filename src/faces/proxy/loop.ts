@@ -44,7 +44,7 @@ function schedule(): void {
 /** The system takes most answers at once. To be called back would be a tick for each. */
 function settle(answer: WholeAnswer): void {
   const { socket } = answer
-  if (socket.destroyed) return
+  if (socket.destroyed || socket.errored) return
   if (socket.writableLength === 0) return answer.written()
   socket.write('', 'latin1', (error) => void (error || answer.written()))
   answer.waits()

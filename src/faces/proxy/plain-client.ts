@@ -4,6 +4,7 @@ import { answerHead, answerText, interimText, type Standing } from '../../wire/a
 import type { IncomingLines } from '../../wire/incoming.ts'
 import type { AnswerHead, AnswerSink, AnswerSinkHooks, BodyStream, Client, ClientBody, Ending, ReplyOptions } from './client.ts'
 import { type WholeAnswer, writeAnswer } from './loop.ts'
+import { Patience } from './patience.ts'
 import { addEnding, answered, streamOf, type Turn } from './plain-connection.ts'
 import { createPlainSink } from './plain-sink.ts'
 
@@ -110,8 +111,11 @@ class PlainClient implements Client, ClientBody, WholeAnswer {
     answered(this.turn)
   }
 
+  /** An answer of our own is small: whoever does not take it in the time of an idle connection is gone. */
   waits(): void {
-    // An answer of our own is small, and whoever does not take it is closed with the rest.
+    const patience = new Patience({ onStalled: () => this.destroy(), stallMs: this.turn.connection.keepAliveMs })
+    addEnding(this.turn, patience)
+    patience.begin()
   }
 }
 

@@ -1,31 +1,13 @@
 import type { Socket } from 'node:net'
 import type { AnswerFraming } from '../../wire/answer-text.ts'
 import { passedOn } from './bulk.ts'
-import type { AnswerSink, AnswerSinkHooks, Ending } from './client.ts'
+import type { AnswerSink, AnswerSinkHooks } from './client.ts'
 import { afterReading, type Task, type WholeAnswer, writeAnswer } from './loop.ts'
+import { Patience } from './patience.ts'
 import { addEnding, answered, type Turn } from './plain-connection.ts'
 
 /** A piece of a body that is cheaper to copy into the text of its head than to hand to the system beside it, bytes. */
 const SMALL = 12 * 1_024
-
-/** From now on the client may not take its time any longer than it is allowed. */
-class Patience implements Ending {
-  private readonly hooks: AnswerSinkHooks
-  private timer: NodeJS.Timeout | undefined
-
-  constructor(hooks: AnswerSinkHooks) {
-    this.hooks = hooks
-  }
-
-  begin(): void {
-    this.timer ??= setTimeout(() => this.hooks.onStalled(), this.hooks.stallMs)
-  }
-
-  done(): void {
-    clearTimeout(this.timer)
-    this.timer = undefined
-  }
-}
 
 /** An answer on its way to a client. */
 class PlainSink implements AnswerSink, Task, WholeAnswer {
@@ -45,8 +27,6 @@ class PlainSink implements AnswerSink, Task, WholeAnswer {
     this.framing = framing
     this.hooks = hooks
     this.text = text
-    this.held = undefined
-    this.patience = undefined
   }
 
   get socket(): Socket {
@@ -95,7 +75,7 @@ class PlainSink implements AnswerSink, Task, WholeAnswer {
     this.watch()
   }
 
-  /** Once for the answer: a slow client fills and drains the socket thousands of times. */
+  /** From now on the client may not take its time any longer than it is allowed. Once for the answer: a slow client fills and drains the socket thousands of times. */
   private watch(): void {
     if (!this.patience) addEnding(this.turn, (this.patience = new Patience(this.hooks)))
     this.patience.begin()

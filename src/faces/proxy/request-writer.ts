@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
+import { hasField } from '../../wire/answer-lines.ts'
 import { isWritableName } from '../../wire/field-lines.ts'
 import type { UpstreamRequest } from './engine.ts'
 
@@ -16,7 +17,7 @@ export function requestHead({ method, path, headers }: UpstreamRequest, framing:
   return `${method} ${path} HTTP/1.1\r\n${headers.text()}${chunked}${close ? 'Connection: close\r\n\r\n' : 'Connection: keep-alive\r\n\r\n'}`
 }
 
-const isSized = ({ headers }: UpstreamRequest): boolean => headers.list().some((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-length')
+const isSized = ({ headers }: UpstreamRequest): boolean => hasField(headers.list(), 'content-length')
 
 /** Who is told how a body goes. */
 export interface BodyProgress {
