@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { freePort, NODE_FLAGS } from './processes.ts'
+import { freePort, NODE_ENVIRONMENT, NODE_FLAGS } from './processes.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 export const NODE = join(ROOT, 'node_modules/.bin/node')
@@ -64,7 +64,7 @@ log: {level: warn}
 client_ip: {direct: true}
 ${more}`)
   const began = performance.now()
-  const child = spawn(NODE, [...NODE_FLAGS, join(ROOT, 'dist/main.js'), 'run', '-c', file], { stdio: ['ignore', 'ignore', 'inherit'], env: { PATH: process.env['PATH'], NODE_ENV: 'production' } })
+  const child = spawn(NODE, [...NODE_FLAGS, join(ROOT, 'dist/main.js'), 'run', '-c', file], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...NODE_ENVIRONMENT, PATH: process.env['PATH'], NODE_ENV: 'production' } })
   const ended = new Promise<number | null>((resolve) => void child.once('exit', resolve))
   await becomesReady(ops, ended)
   const readyMs = performance.now() - began

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort, NODE, NODE_FLAGS, ROOT, type Server, start } from './processes.ts'
+import { freePort, NODE, NODE_ENVIRONMENT, NODE_FLAGS, ROOT, type Server, start } from './processes.ts'
 import type { Setting } from './target.ts'
 import { AUDIENCE, ISSUER } from './tokens.ts'
 
@@ -49,7 +49,7 @@ log: {level: warn}
 reload: {watch: false}
 ${more}`)
   // The built program by the pinned Node, as an image runs it.
-  return { port, file, start: () => start({ port, command: [NODE, ...NODE_FLAGS, ...build.flags, mainOf(build.directory), 'run', '-c', file], env: { NODE_ENV: 'production' } }) }
+  return { port, file, start: () => start({ port, command: [NODE, ...NODE_FLAGS, ...build.flags, mainOf(build.directory), 'run', '-c', file], env: { ...NODE_ENVIRONMENT, NODE_ENV: 'production' } }) }
 }
 
 export const startPostern = async (setting: Setting, kind: PosternKind): Promise<Server> => (await preparePostern(setting, kind)).start()

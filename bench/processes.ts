@@ -13,7 +13,7 @@ export interface Server {
 }
 
 /** As the launcher starts it. */
-export const { NODE_FLAGS } = createRequire(import.meta.url)('../bin/node-flags.cjs') as { readonly NODE_FLAGS: readonly string[] }
+export const { NODE_ENVIRONMENT, NODE_FLAGS } = createRequire(import.meta.url)('../bin/node-flags.cjs') as { readonly NODE_ENVIRONMENT: Readonly<Record<string, string>>; readonly NODE_FLAGS: readonly string[] }
 
 export const ROOT = join(import.meta.dirname, '..')
 /** The Node that the checkout pins. */

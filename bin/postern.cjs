@@ -8,7 +8,7 @@ const { dirname, join } = require('node:path')
 const { mkdirSync, realpathSync } = require('node:fs')
 const { pathToFileURL } = require('node:url')
 const { entryOf } = require('./entry.cjs')
-const { NODE_FLAGS } = require('./node-flags.cjs')
+const { NODE_ENVIRONMENT, NODE_FLAGS } = require('./node-flags.cjs')
 const { nodeFor, MINIMUM } = require('./pinned-node.cjs')
 
 const root = dirname(dirname(realpathSync(__filename)))
@@ -39,7 +39,7 @@ function runThere(node, entry) {
   // fd 3 ends when this process does, even by SIGKILL: the server then drains instead of staying behind as an orphan.
   const child = spawn(node, [...NODE_FLAGS, '--disable-warning=ExperimentalWarning', entry, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
-    env: { ...process.env, _POSTERN_LAUNCHER_FD: '3', ...(folder === undefined ? {} : { NODE_COMPILE_CACHE: folder }) },
+    env: { ...NODE_ENVIRONMENT, ...process.env, _POSTERN_LAUNCHER_FD: '3', ...(folder === undefined ? {} : { NODE_COMPILE_CACHE: folder }) },
   })
   // A terminal sends Ctrl-C to both of us. Passed on once more it would be the second signal, which ends at once.
   const terminal = process.stdin.isTTY === true

@@ -1,3 +1,4 @@
+import { remembering } from '../base/remembering.ts'
 import { isSubject } from './subject.ts'
 
 /** Which members of a JSON document say what: JSON pointers (RFC 6901), the first that yields something wins. */
@@ -52,10 +53,15 @@ function subjectIn(document: unknown, pointers: readonly string[]): string | und
   return isSubject(found) ? found : undefined
 }
 
+const NO_SCOPES: ReadonlySet<string> = new Set()
+
+/** One set for all who may do the same: ten thousand remembered tokens have few. */
+const scopesIn = remembering((words): ReadonlySet<string> => new Set(words.split(' ').filter((word) => word !== '')))
+
 /** `scope` is one space-separated text (RFC 8693), `scp` and `permissions` are arrays elsewhere. */
-const words = (value: unknown): readonly string[] | undefined => {
-  if (typeof value === 'string') return value.split(' ').filter((word) => word !== '')
-  return Array.isArray(value) ? texts(value) : undefined
+const scopes = (value: unknown): ReadonlySet<string> | undefined => {
+  if (typeof value === 'string') return scopesIn(value)
+  return Array.isArray(value) ? new Set(texts(value)) : undefined
 }
 
 /** One role, several, or an object whose keys are the roles (Zitadel). */
@@ -71,7 +77,7 @@ export function identityClaimsOf(document: unknown, pointers: IdentityPointers):
   const email = firstOf(document, pointers.email, text)
   const tier = firstOf(document, pointers.tier, text) ?? pointers.defaultTier
   return {
-    scopes: new Set(firstOf(document, pointers.scopes, words)),
+    scopes: firstOf(document, pointers.scopes, scopes) ?? NO_SCOPES,
     roles: firstOf(document, pointers.roles, names) ?? [],
     ...(subject === undefined ? {} : { subject }),
     ...(email === undefined ? {} : { email }),

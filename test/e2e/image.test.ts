@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../support/running-postern.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const { NODE_FLAGS } = createRequire(import.meta.url)('../../bin/node-flags.cjs') as { readonly NODE_FLAGS: readonly string[] }
+const { NODE_ENVIRONMENT, NODE_FLAGS } = createRequire(import.meta.url)('../../bin/node-flags.cjs') as { readonly NODE_ENVIRONMENT: Readonly<Record<string, string>>; readonly NODE_FLAGS: readonly string[] }
 
 /** Instructions of the last stage, continuation lines joined. */
 const stage = readFileSync(join(ROOT, 'Dockerfile'), 'utf8').replaceAll(/\\\n/g, ' ').split(/^FROM /m).at(-1)!
@@ -24,6 +24,7 @@ describe('the image', () => {
     for (const instruction of ['ENTRYPOINT', 'CMD', 'HEALTHCHECK']) expect(listOf(instruction).length).toBeGreaterThan(1)
     // As the launcher starts it.
     expect(listOf('ENTRYPOINT')).toEqual(expect.arrayContaining([...NODE_FLAGS]))
+    for (const [name, value] of Object.entries(NODE_ENVIRONMENT)) expect(stage).toMatch(new RegExp(`^ENV ${name}=${value}$`, 'm'))
     for (const label of ['title', 'description', 'source', 'licenses', 'version', 'revision', 'created', 'base.name']) expect(stage).toContain(`org.opencontainers.image.${label}=`)
     expect(stage).toContain('COPY --from=build --chown=0:0 /build/dist ./dist')
     // Without its `type` Node compiles each file twice.
