@@ -160,7 +160,13 @@ export function createJwtAuthenticator(settings: JwtSettings, { observer, cache 
     return undefined
   }
 
-  const dismissed = (reading: Reading | undefined): Verification | undefined => reading && dismissal(reading, trusted, names)
+  /** Of many authenticators in a row every one but the last sends the same token away, again and again. */
+  let last: { readonly reading: Reading; readonly answer: Verification | undefined } | undefined
+  const dismissed = (reading: Reading | undefined): Verification | undefined => {
+    if (!reading) return undefined
+    if (last?.reading !== reading) last = { reading, answer: dismissal(reading, trusted, names) }
+    return last.answer
+  }
 
   const read = (credential: Credential, now: EpochMs): MaybePromise<Verification> => {
     const token = readToken(credential.value, maxTokenLength)
