@@ -103,7 +103,7 @@ const line = fc.oneof(fc.tuple(name, value), fc.constantFrom<Line>(['Connection'
 export const headerLines = fuzzTarget<Input>({
   name: 'header-lines',
   subject: 'field lines of a request: identity, credential and forwarding headers in any spelling, names in `Connection`, framing, repetitions',
-  oracle: 'the rules written a second time: what is refused; and the very list that the upstream gets, in order, with everything else passed byte for byte',
+  oracle: 'the rules written a second time: what is refused; and the very list that the upstream gets, in order, with everything else passed byte for byte; what a connection remembers of it is what it would be anew',
   where: 'in process',
   verdicts: ['passed', 'claims removed', 'refused'],
   batch: 50_000,
