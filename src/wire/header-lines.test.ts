@@ -64,5 +64,8 @@ describe('the lines for an upstream, of requests that come over one connection',
     upstreamLines(inputOf({ ...step, id: 'one' }, memory), () => undefined).text()
     expect(() => upstreamLines(inputOf({ ...step, id: 'two\r\nX-User-Id: root' }, memory), () => undefined).text()).toThrow(TypeError)
     expect(() => headerLines(['X-A', 'b\nc']).text()).toThrow(TypeError)
+    const traced: Memory = new Map()
+    upstreamLines(inputOf({ ...step, id: 'one', traceId: 'a'.repeat(32) }, traced), () => undefined).text()
+    for (const traceId of [`${'a'.repeat(30)}\r\n`, 'A'.repeat(32), 'a']) expect(() => upstreamLines(inputOf({ ...step, id: 'two', traceId }, traced), () => undefined).text()).toThrow(TypeError)
   })
 })

@@ -73,8 +73,8 @@ class Remembered {
     const { before, between, behind } = (this.pieces ??= piecesOf(this.headers))
     const named = this.headers.idAt === -1 ? before : before + fieldLine('X-Request-Id', id) + between
     if (this.headers.traceAt === -1) return named + behind
-    // One that begins here has been made here.
-    if (traceId.length !== TRACE_ID_LENGTH) throw new TypeError('the id of a trace breaks out of its place')
+    // One that begins here has been made here; like every part of a line it is looked at where it is written.
+    if (!TRACE_ID.test(traceId)) throw new TypeError('the id of a trace breaks out of its place')
     return `${named}${traceId}-${spanId}${behind}`
   }
 }
@@ -82,7 +82,7 @@ class Remembered {
 /** A trace that begins here. */
 interface Trace { readonly traceId: string; readonly spanId: string }
 
-const TRACE_ID_LENGTH = 32
+const TRACE_ID = /^[0-9a-f]{32}$/
 
 /** That list with an id and a trace. */
 class Filled implements HeaderLines, Trace {
