@@ -28,10 +28,20 @@ export function freePort(): Promise<number> {
     const server = createServer().once('error', reject)
     server.listen(0, '127.0.0.1', () => {
       const address = server.address()
-      server.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port'))))
+      const port = typeof address === 'object' && address ? address.port : undefined
+      server.close(() => {
+        if (port === undefined) return reject(new Error('no port'))
+        // The system may give one again that nobody has taken yet, and then two listeners of one config have the same.
+        if (given.has(port)) return resolve(freePort())
+        given.add(port)
+        resolve(port)
+      })
     })
   })
 }
+
+/** Ports that this process was given. */
+const given = new Set<number>()
 
 /** PATH and HOME only: what the test's own environment holds must not leak into the config under test. */
 const bare = (env: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({ PATH: process.env['PATH'], HOME: process.env['HOME'], ...env })
